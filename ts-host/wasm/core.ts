@@ -1,0 +1,71 @@
+/**
+ * The one seam to the WebAssembly core (asm-core/). Nothing else in the host knows that there is a linear
+ * memory: other modules of this folder wrap what the core exports.
+ */
+import { readFileSync } from "node:fs";
+import { asset } from "../assets.ts";
+import { CriuWasmError } from "../errors.ts";
+
+/** What asm-core/assembly/index.ts exports. Pointers and lengths are unsigned 32-bit numbers. */
+export interface CoreExports {
+  readonly memory: WebAssembly.Memory;
+  allocate(size: number): number;
+
+  setSchema(table: number): void;
+  transcodeInput(length: number): number;
+  transcodeOutput(): number;
+  verify(message: number, length: number): number;
+  toProtobuf(message: number, length: number): number;
+  fromProtobuf(message: number, length: number): number;
+  failureCode(): number;
+  failureOffset(): number;
+  failurePath(): number;
+  failureLevels(): number;
+}
+
+/** An instance of the core, with a memory of its own. */
+export class Core {
+  static #shared: Core | undefined;
+
+  readonly exports: CoreExports;
+  #view: Uint8Array;
+
+  private constructor(module: WebAssembly.Module) {
+    const imports = {
+      env: {
+        abort: (_message: number, _file: number, line: number, column: number) => {
+          throw new CriuWasmError(`the core stopped at ${line}:${column}`);
+        },
+      },
+    };
+    this.exports = new WebAssembly.Instance(module, imports).exports as unknown as CoreExports;
+    this.#view = new Uint8Array(this.exports.memory.buffer);
+  }
+
+  /** A new instance, from dist/core.wasm or, where there is no file system, from its bytes. */
+  static load(bytes: BufferSource = readFileSync(asset("core.wasm"))): Core {
+    return new Core(new WebAssembly.Module(bytes));
+  }
+
+  /** The instance that all of one thread use; loaded on first use, or here with the bytes given. */
+  static shared(bytes?: BufferSource): Core {
+    Core.#shared ??= Core.load(bytes);
+    return Core.#shared;
+  }
+
+  /**
+   * The core's memory from `pointer` on. Good only until the next call of anything that may grow the memory:
+   * a view of before is then empty.
+   */
+  view(pointer: number, length: number): Uint8Array {
+    if (this.#view.buffer !== this.exports.memory.buffer) {
+      this.#view = new Uint8Array(this.exports.memory.buffer);
+    }
+    return this.#view.subarray(pointer >>> 0, (pointer >>> 0) + length);
+  }
+
+  /** A buffer of the core's memory that is kept for good, 16-byte aligned. */
+  allocate(size: number): number {
+    return this.exports.allocate(size) >>> 0;
+  }
+}

@@ -1,0 +1,82 @@
+/** The core's transcoder: messages between FlatBuffers and protobuf. */
+import { ImageError } from "../errors.ts";
+import type { MessageName } from "../generated/messages.ts";
+import { fieldName, messageIndex, schemaTable } from "../images/schema.ts";
+import { Core } from "./core.ts";
+
+/** By the codes of asm-core/assembly/transcode/failure.ts. */
+const FAILURES: Record<number, string> = {
+  1: "ends in the middle of a value",
+  2: "a varint is longer than 10 bytes",
+  3: "not a protobuf tag",
+  4: "has another wire type than this field",
+  5: "occurs more than once",
+  6: "required field is missing",
+  7: "messages are nested deeper than 64 levels",
+  8: "more than 8388608 values in one message",
+  9: "message is too large: more than 64 MiB in protobuf or 256 MiB in FlatBuffers",
+  10: "an offset points outside of the buffer",
+  11: "misaligned",
+  12: "bad vtable",
+  13: "a bool is neither 0 nor 1",
+  14: "written by a newer version: this field is not known here",
+};
+const NO_ELEMENT = 0xffffffff;
+
+type Operation = "toProtobuf" | "fromProtobuf";
+
+const prepared = new WeakSet<Core>();
+
+function preparedCore(): Core {
+  const core = Core.shared();
+  if (!prepared.has(core)) {
+    const table = schemaTable();
+    const pointer = core.allocate(table.length);
+    core.view(pointer, table.length).set(table);
+    core.exports.setSchema(pointer);
+    prepared.add(core);
+  }
+  return core;
+}
+
+function failure(core: Core): ImageError {
+  const levels = core.exports.failureLevels();
+  const words = new DataView(core.exports.memory.buffer, core.exports.failurePath(), 8 * levels);
+  let field = "";
+  for (let level = 0; level < levels; level++) {
+    const element = words.getUint32(8 * level + 4, true);
+    if (field !== "") field += ".";
+    field += fieldName(words.getUint32(8 * level, true));
+    if (element !== NO_ELEMENT) field += `[${element}]`;
+  }
+  const message = FAILURES[core.exports.failureCode()] ?? "not a message";
+  return new ImageError(message, {
+    offset: core.exports.failureOffset() >>> 0,
+    ...(field === "" ? {} : { field }),
+  });
+}
+
+function putInput(core: Core, bytes: Uint8Array): void {
+  const pointer = core.exports.transcodeInput(bytes.length);
+  if (pointer === 0) throw failure(core);
+  core.view(pointer, bytes.length).set(bytes);
+}
+
+/**
+ * Returns a view of the core's memory: good until the next call; copy what is to stay.
+ * @throws ImageError with `field` and `offset` in `bytes`
+ */
+export function transcode(operation: Operation, name: MessageName, bytes: Uint8Array): Uint8Array {
+  const core = preparedCore();
+  putInput(core, bytes);
+  const length = core.exports[operation](messageIndex(name), bytes.length);
+  if (length < 0) throw failure(core);
+  return core.view(core.exports.transcodeOutput(), length);
+}
+
+/** @throws ImageError where `flat` is not a FlatBuffer of that message that can be read safely */
+export function verifyFlat(name: MessageName, flat: Uint8Array): void {
+  const core = preparedCore();
+  putInput(core, flat);
+  if (core.exports.verify(messageIndex(name), flat.length) < 0) throw failure(core);
+}

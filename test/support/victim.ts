@@ -45,7 +45,8 @@ export async function waitFor<T>(what: () => string, condition: () => T): Promis
 /** The state letter of a task as in /proc/PID/stat; undefined when there is no such task. */
 export function taskState(pid: number): string | undefined {
   try {
-    return /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1];
+    // The name, in brackets, may hold anything.
+    return /^.*\) (\S)/s.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1];
   } catch {
     return undefined;
   }
@@ -98,6 +99,7 @@ async function compile(source: string, binary: string, isStatic: boolean): Promi
     ? ["-m32", "-nostdlib", "-static", "-no-pie"]
     : [
         "-std=gnu17",
+        "-D_GNU_SOURCE",
         "-O1",
         "-g",
         "-Wall",

@@ -55,6 +55,89 @@ const memory = inArea("memory", {
   "file-deleted": "private and shared mappings of a file that has no name any more",
   "prot-none": "content under PROT_NONE is there when access is given back",
   "heap-grows": "the break is where it was, and the heap grows on from there",
+  "stack-grows": "the stack and a MAP_GROWSDOWN mapping keep what they have, and grow on",
+  "guard-pages": "MADV_GUARD_INSTALL pages still fault, their neighbours still have their content",
+  "madvise-flags": "VmFlags after DONTFORK, DONTDUMP, MERGEABLE, (NO)HUGEPAGE, WIPEONFORK, access hints",
+  mlock: "mlock and mlock2: flags, amount, and that MLOCK_ONFAULT pages are not populated",
+  mlockall: "MCL_CURRENT and MCL_FUTURE, which also locks what is mapped afterwards",
+  memfd: "sealed, unnamed, and only mapped memfds: seals, names, modes, offset, content, aliasing",
+  "args-env-auxv": {
+    args: ["first", "second \n argument"],
+    checks: "cmdline, environ, auxv, comm, exe link",
+  },
+  "args-rewritten": "cmdline and environ moved by PR_SET_MM_MAP",
+  vdso: "calls through the vDSO work, at the old address, and no clock runs backwards",
+  "vma-boundaries": "merged and unmergeable neighbours, and 4,000 mappings",
+  "vma-extremes": "lowest and highest user addresses, and 1 TiB of address space with three pages",
+  "pages-100k": "each of 100,000 pages has its own content",
+  hugetlb: { refusedAs: /huge/i, checks: "hugetlb pages" },
+  "zero-pages": "untouched, read, zeroed and discarded pages among filled ones",
+  "mremap-holes": "moved, grown, shrunk and punched mappings",
+  "code-at-runtime": "code in anonymous memory and written over the program's own",
+  "file-past-end": "mapped pages past the end of their file, whose reading is a SIGBUS",
+  "exe-deleted": "the program's own file is unlinked",
+  "file-odd-names": "open and mapped files with spaces, newlines and invalid UTF-8 in their names",
+  mempolicy: "memory policy of the task and of a mapping",
 });
 
-export const victims: VictimEntry[] = [...memory];
+const threads = inArea("threads", {
+  "threads-tls": "20 threads: thread-local memory, ids, joining, and that new ones can be made",
+  "threads-futex": "100 threads that contend for a mutex and wait for a condition",
+  registers: {
+    states: "R",
+    checks: "general, x87, SSE, AVX registers and control words of six busy threads",
+  },
+  "robust-mutex": "the robust lists: a thread that ends with a lock is noticed",
+  rseq: "the registrations for restartable sequences",
+  "rseq-section": "a thread inside a critical section leaves it through its abort handler",
+  "thread-names": "names of threads, also empty ones and ones that are not UTF-8",
+  "thread-scheduling": "policy, priority, nice, affinity, timer slack, I/O priority of each thread",
+  "thread-creds": "ids, groups and capabilities that differ from thread to thread",
+  "gs-base": "the GS base of each thread",
+});
+
+const signals = inArea("signals", {
+  "signal-actions": "all 64 actions: handler, flags, mask, restorer",
+  "signal-masks": "blocked signals of each thread",
+  "signal-pending": "pending signals of process and threads: order, values, senders",
+  sigaltstack: "alternate stacks of threads, SS_AUTODISARM too, and that handlers run on them",
+  "in-handler": "it waits inside a nested handler on an alternate stack, then returns from it",
+  ...Object.fromEntries(
+    ["ignored", "handled", "blocked", "pending"].map((how) => [
+      `sigtrap-${how}`,
+      { source: "sigtrap.c", args: [how], checks: `SIGTRAP ${how}, and what it does afterwards` },
+    ]),
+  ),
+  "all-signals-blocked": "every signal is blocked, also the one to go",
+});
+
+const waiting = inArea("waiting", {
+  ...Object.fromEntries(
+    [
+      "pause",
+      "nanosleep",
+      "clock_nanosleep",
+      "poll",
+      "ppoll",
+      "select",
+      "futex",
+      "futex-timed",
+      "futex-until",
+      "sigtimedwait",
+    ].map((how) => [
+      `wait-${how}`,
+      { source: "wait.c", args: [how], checks: `${how} goes on waiting, or ends with EINTR` },
+    ]),
+  ),
+  "sleep-exact": "short sleeps, over and over, none of which may end early",
+  stopped: { states: "T", goSignals: ["SIGTERM", "SIGCONT"], checks: "stopped by SIGSTOP, it stays so" },
+});
+
+const timers = inArea("timers", {
+  itimers: "the three interval timers: rest and interval",
+  "timers-firing": "timers that fire all the time go on firing",
+  "posix-timers": "ids with gaps, clocks, notification, values, rest and interval",
+  "timer-overrun": "an expired timer whose signal is blocked, and its overruns",
+});
+
+export const victims: VictimEntry[] = [...memory, ...threads, ...signals, ...waiting, ...timers];

@@ -1,4 +1,4 @@
-/* SIGTRAP, which may be needed to freeze the victim, is used by itself: ignored, handled, blocked or pending. */
+/* SIGTRAP, which may be needed to freeze the victim, in its own use: ignored, handled, blocked or pending. */
 #include "victim.h"
 
 static volatile int traps;

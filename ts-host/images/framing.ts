@@ -1,0 +1,346 @@
+/**
+ * Image files of CRIU: a header, then records, each `u32 size, protobuf message` and, for some kinds, raw bytes
+ * that follow it. What a record's message says about those bytes is in schemas/images.json.
+ *
+ * `payload` is always what the file has after the record, padding included. Two kinds frame their payload
+ * further; `readIpcMessages` and `readGhostChunks` take it apart, their inverses put it together.
+ */
+import { ImageError } from "../errors.ts";
+import {
+  IMAGE_KINDS,
+  type ImageFormat,
+  type ImageKind,
+  type IpcMsg,
+  type MessageName,
+  type MessageTypes,
+  type SizedPayload,
+} from "../generated/messages.ts";
+import type { ImageName, ImageRecord } from "./checkpoint.ts";
+import { decodeProtobuf, encodeProtobuf } from "./codec.ts";
+
+const ORDINARY_MAGIC = 0x54564319;
+const SERVICE_MAGIC = 0x55105940;
+/** More records than this are refused; the largest images, pagemaps, have one per run of pages. */
+const MAX_RECORDS = 4 << 20;
+
+const KINDS = Object.keys(IMAGE_KINDS) as ImageKind[];
+
+// File names.
+
+const ID_PATTERNS: Record<string, string> = {
+  u: "(\\d+)",
+  lu: "(\\d+)",
+  d: "(-?\\d+)",
+  ld: "(-?\\d+)",
+  x: "([0-9a-f]+)",
+  s: "([a-z]+)",
+};
+const ID_PLACE = /%(l?u|l?d|x|s)/;
+
+/** `{ kind: "CORE", id: 812 }` -> `core-812.img`. */
+export function imageFileName({ kind, id }: ImageName): string {
+  return IMAGE_KINDS[kind].pattern.replace(ID_PLACE, (_, type) =>
+    type === "x" && typeof id === "number" ? id.toString(16) : String(id),
+  );
+}
+
+/** `core-812.img` -> `{ kind: "CORE", id: 812 }`; undefined for what is not an image's name. */
+export function parseImageFileName(file: string): ImageName | undefined {
+  for (const kind of KINDS) {
+    const place = ID_PLACE.exec(IMAGE_KINDS[kind].pattern);
+    const literal = IMAGE_KINDS[kind].pattern.split(ID_PLACE).map((part) => part.replaceAll(".", "\\."));
+    const [, id] =
+      new RegExp(place ? `^${literal[0]}${ID_PATTERNS[place[1]]}${literal[2]}$` : `^(${literal[0]})$`).exec(
+        file,
+      ) ?? [];
+    if (id === undefined) continue;
+    if (!place) return { kind };
+    const number = Number.parseInt(id, place[1] === "x" ? 16 : 10);
+    const name = { kind, id: Number.isSafeInteger(number) ? number : id };
+    if (imageFileName(name) === file) return name;
+  }
+  return undefined;
+}
+
+// Reading.
+
+class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #file: string | undefined;
+  offset = 0;
+  /** Number of the record being read, for messages. */
+  record: number | undefined;
+
+  constructor(bytes: Uint8Array, file: string | undefined) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#file = file;
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.offset;
+  }
+
+  error(message: string, offset = this.offset): ImageError {
+    return new ImageError(message, { file: this.#file, record: this.record, offset });
+  }
+
+  uint32(what: string): number {
+    if (this.left < 4) throw this.error(`ends in the middle of ${what}`);
+    this.offset += 4;
+    return this.#view.getUint32(this.offset - 4, true);
+  }
+
+  /** A view, not a copy. */
+  bytes(length: number | bigint, what: string): Uint8Array {
+    if (length > this.left) throw this.error(`${what} of ${length} bytes, but only ${this.left} are left`);
+    const start = this.offset;
+    this.offset += Number(length);
+    return this.#bytes.subarray(start, this.offset);
+  }
+
+  message<N extends MessageName>(name: N): MessageTypes[N] {
+    const proto = this.bytes(this.uint32("a record's size"), "a record");
+    try {
+      return decodeProtobuf(name, proto);
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+      error.context.offset = this.offset - proto.length + (error.context.offset ?? 0);
+      throw error.within({ file: this.#file, record: this.record });
+    }
+  }
+}
+
+function checkHeader(reader: Reader, kind: ImageKind): void {
+  const { header, magic } = IMAGE_KINDS[kind];
+  if (header === "none") return;
+  if (header !== "magic") {
+    const family = header === "service" ? SERVICE_MAGIC : ORDINARY_MAGIC;
+    if (reader.uint32("the header") !== family) throw reader.error("not a CRIU image of version 1.1", 0);
+  }
+  const found = reader.uint32("the header");
+  if (found !== magic) {
+    const other = KINDS.find((candidate) => IMAGE_KINDS[candidate].magic === found);
+    throw reader.error(`not an image of kind ${kind}${other ? ` but ${other}` : ""}`, reader.offset - 4);
+  }
+}
+
+/** The kind that an image's header names; undefined where it names none. Kinds that share a magic: the first. */
+export function kindOfImage(bytes: Uint8Array): ImageKind | undefined {
+  if (bytes.length < 4) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const first = view.getUint32(0, true);
+  if (first === IMAGE_KINDS.INVENTORY.magic) return "INVENTORY";
+  if ((first !== ORDINARY_MAGIC && first !== SERVICE_MAGIC) || bytes.length < 8) return undefined;
+  const header = first === ORDINARY_MAGIC ? "ordinary" : "service";
+  const magic = view.getUint32(4, true);
+  return KINDS.find((kind) => IMAGE_KINDS[kind].magic === magic && IMAGE_KINDS[kind].header === header);
+}
+
+/**
+ * The records of a whole image file. Payloads are views of `bytes`. Images without records (raw bytes) give one
+ * record with an empty message and everything as its payload.
+ * @throws ImageError naming `file`, the record, the offset in the file, and the field where one is to blame
+ */
+export function parseImage<K extends ImageKind>(kind: K, bytes: Uint8Array, file?: string): ImageRecord<K>[] {
+  const format: ImageFormat = IMAGE_KINDS[kind];
+  const reader = new Reader(bytes, file);
+  checkHeader(reader, kind);
+  if (format.messages.length === 0) {
+    return [{ message: {}, payload: reader.bytes(reader.left, "content") }] as unknown as ImageRecord<K>[];
+  }
+  const records: ImageRecord<K>[] = [];
+  while (reader.left > 0) {
+    reader.record = records.length;
+    if (records.length === MAX_RECORDS) throw reader.error(`more than ${MAX_RECORDS} records`);
+    const message = reader.message(messageOfRecord(format, records.length));
+    const payload = readPayload(reader, format, message);
+    records.push((payload === undefined ? { message } : { message, payload }) as ImageRecord<K>);
+  }
+  return records;
+}
+
+function messageOfRecord({ messages }: ImageFormat, record: number): MessageName {
+  return messages[Math.min(record, messages.length - 1)];
+}
+
+function readPayload(reader: Reader, { payload }: ImageFormat, message: unknown): Uint8Array | undefined {
+  if (payload === undefined) return undefined;
+  const start = reader.offset;
+  if (payload === "ipc messages") {
+    const { qnum } = message as MessageTypes["ipc_msg_entry"];
+    for (let index = 0; index < qnum; index++) readIpcMessage(reader);
+  } else if (payload === "ghost file") {
+    if ((message as MessageTypes["ghost_file_entry"]).chunks) {
+      while (reader.left > 0) readGhostChunk(reader);
+    } else {
+      return reader.bytes(reader.left, "content");
+    }
+  } else {
+    const sizes = payloadSizes(payload, message);
+    return sizes && reader.bytes(sizes.padded, "a payload");
+  }
+  const length = reader.offset - start;
+  reader.offset = start;
+  return reader.bytes(length, "a payload");
+}
+
+/** Bytes of the payload without and with padding; undefined: there is none. */
+function payloadSizes(rule: SizedPayload, message: unknown): { content: bigint; padded: bigint } | undefined {
+  const fields = message as Record<string, number | bigint | boolean | undefined>;
+  if (rule.unless !== undefined && fields[rule.unless]) return undefined;
+  const sum = rule.sizes.reduce((total, name) => total + BigInt(fields[name] as number | bigint), 0n);
+  const content = sum * BigInt(rule.unit ?? 1);
+  return { content, padded: roundUp(content, BigInt(rule.padTo ?? 1)) };
+}
+
+function roundUp(size: bigint, multiple: bigint): bigint {
+  return ((size + multiple - 1n) / multiple) * multiple;
+}
+
+// Framed payloads.
+
+/** A message in a System V queue: its type and size, and `msize` bytes of text. */
+export interface QueuedMessage {
+  message: IpcMsg;
+  text: Uint8Array;
+}
+
+function readIpcMessage(reader: Reader): QueuedMessage {
+  const message = reader.message("ipc_msg");
+  const text = reader.bytes(roundUp(BigInt(message.msize), 8n), "a queued message");
+  return { message, text: text.subarray(0, message.msize) };
+}
+
+/** The messages in the payload of a record of IPCNS_MSG. */
+export function readIpcMessages(payload: Uint8Array): QueuedMessage[] {
+  const reader = new Reader(payload, undefined);
+  const messages: QueuedMessage[] = [];
+  while (reader.left > 0) messages.push(readIpcMessage(reader));
+  return messages;
+}
+
+/** The payload of a record of IPCNS_MSG. */
+export function writeIpcMessages(messages: readonly QueuedMessage[]): Uint8Array {
+  const writer = new Writer();
+  for (const { message, text } of messages) {
+    writer.message("ipc_msg", message);
+    writer.bytes(text);
+    writer.zeros(Number(roundUp(BigInt(text.length), 8n)) - text.length);
+  }
+  return writer.finish();
+}
+
+/** A run of bytes of a sparse ghost file, from byte `offset` of it. */
+export interface GhostChunk {
+  offset: bigint;
+  content: Uint8Array;
+}
+
+function readGhostChunk(reader: Reader): GhostChunk {
+  const { len, off } = reader.message("ghost_chunk_entry");
+  return { offset: off, content: reader.bytes(len, "a chunk of a file") };
+}
+
+/** The chunks in the payload of a ghost file whose record has `chunks` set. */
+export function readGhostChunks(payload: Uint8Array): GhostChunk[] {
+  const reader = new Reader(payload, undefined);
+  const chunks: GhostChunk[] = [];
+  while (reader.left > 0) chunks.push(readGhostChunk(reader));
+  return chunks;
+}
+
+/** The payload of a ghost file whose record has `chunks` set. */
+export function writeGhostChunks(chunks: readonly GhostChunk[]): Uint8Array {
+  const writer = new Writer();
+  for (const { offset, content } of chunks) {
+    writer.message("ghost_chunk_entry", { len: BigInt(content.length), off: offset });
+    writer.bytes(content);
+  }
+  return writer.finish();
+}
+
+// Writing.
+
+class Writer {
+  readonly #parts: Uint8Array[] = [];
+  #length = 0;
+
+  bytes(part: Uint8Array): void {
+    this.#parts.push(part);
+    this.#length += part.length;
+  }
+
+  zeros(count: number): void {
+    this.bytes(new Uint8Array(count));
+  }
+
+  uint32(value: number): void {
+    const part = new Uint8Array(4);
+    new DataView(part.buffer).setUint32(0, value, true);
+    this.bytes(part);
+  }
+
+  message<N extends MessageName>(name: N, message: MessageTypes[N]): void {
+    const proto = encodeProtobuf(name, message);
+    this.uint32(proto.length);
+    this.bytes(proto);
+  }
+
+  finish(): Uint8Array {
+    const whole = new Uint8Array(this.#length);
+    let offset = 0;
+    for (const part of this.#parts) {
+      whole.set(part, offset);
+      offset += part.length;
+    }
+    return whole;
+  }
+}
+
+/**
+ * The whole image file: the inverse of `parseImage`. A payload may come without its padding.
+ * @throws ImageError naming `file`, the record and field that cannot be written
+ */
+export function writeImage<K extends ImageKind>(
+  kind: K,
+  records: readonly ImageRecord<K>[],
+  file?: string,
+): Uint8Array {
+  const format: ImageFormat = IMAGE_KINDS[kind];
+  const writer = new Writer();
+  if (format.header === "ordinary") writer.uint32(ORDINARY_MAGIC);
+  if (format.header === "service") writer.uint32(SERVICE_MAGIC);
+  if (format.header !== "none") writer.uint32(format.magic);
+  records.forEach(({ message, payload }, record) => {
+    try {
+      if (format.messages.length > 0) writer.message(messageOfRecord(format, record), message as never);
+      writePayload(writer, format, message, payload);
+    } catch (error) {
+      throw error instanceof ImageError ? error.within({ file, record }) : error;
+    }
+  });
+  return writer.finish();
+}
+
+function writePayload(
+  writer: Writer,
+  format: ImageFormat,
+  message: unknown,
+  payload: Uint8Array = new Uint8Array(),
+): void {
+  const rule = format.payload;
+  if (typeof rule === "object" || (rule === undefined && format.messages.length > 0)) {
+    const sizes = rule && payloadSizes(rule, message);
+    const { content, padded } = sizes ?? { content: 0n, padded: 0n };
+    const length = BigInt(payload.length);
+    if (length !== content && length !== padded) {
+      throw new ImageError(`the payload has ${length} bytes, its record says ${content}`);
+    }
+    writer.bytes(payload);
+    writer.zeros(Number(padded - length));
+    return;
+  }
+  writer.bytes(payload);
+}

@@ -59,6 +59,9 @@ export class RemoteCallError extends CriuWasmError {}
 /** The target died, or was taken away, while it was worked on. */
 export class TargetGoneError extends CriuWasmError {}
 
+/** Something took longer than it may. */
+export class DeadlineError extends CriuWasmError {}
+
 /** An image is damaged, hostile, of an unknown version, or not there. */
 export class ImageError extends CriuWasmError {}
 

@@ -1,0 +1,116 @@
+/** What is known of a task that is being dumped, and the parts of its images as kinds fill them in. */
+import { CriuWasmError } from "../errors.ts";
+import type {
+  ImageKind,
+  MmEntry,
+  TaskCoreEntry,
+  ThreadCoreEntry,
+  ThreadInfoX86,
+} from "../generated/messages.ts";
+import type { CheckpointWriter, ImageName, ImageRecord } from "../images/checkpoint.ts";
+import { ProcPid } from "../kernel/process.ts";
+import type { FrozenProcess } from "../remote/frozen.ts";
+import type { Tracee } from "../remote/tracee.ts";
+import type { FileTable } from "./file-table.ts";
+
+/** Options of a dump, as `criu-wasm dump --help` describes them. */
+export interface DumpOptions {
+  leaveRunning: boolean;
+  leaveStopped: boolean;
+  shellJob: boolean;
+  /** Largest unlinked file that is put into the images whole, in bytes. */
+  ghostLimit: bigint;
+  /** Longest that freezing may take, in µs. */
+  timeoutUs: number;
+}
+
+/** Image files under construction: kinds append records, the engine writes each file once. */
+export class DraftImages {
+  private readonly files = new Map<string, { name: ImageName; records: ImageRecord[] }>();
+
+  append<K extends ImageKind>(name: ImageName<K>, ...records: ImageRecord<K>[]): void {
+    const key = `${name.kind}/${name.id ?? ""}`;
+    let file = this.files.get(key);
+    if (!file) {
+      file = { name, records: [] };
+      this.files.set(key, file);
+    }
+    file.records.push(...records);
+  }
+
+  writeTo(writer: CheckpointWriter): void {
+    for (const { name, records } of this.files.values()) writer.image(name, records);
+  }
+}
+
+export interface DumpContext {
+  readonly options: DumpOptions;
+  readonly images: DraftImages;
+  readonly files: FileTable;
+  /** Takes streams of pages; absent in the rehearsal. */
+  readonly writer?: CheckpointWriter;
+  readonly warn: (message: string) => void;
+}
+
+export class DumpThread {
+  readonly tid: number;
+  readonly task: DumpTask;
+  readonly proc: ProcPid;
+  readonly core: Partial<ThreadCoreEntry> = {};
+  readonly info: Partial<ThreadInfoX86> = {};
+
+  constructor(task: DumpTask, tid: number) {
+    this.task = task;
+    this.tid = tid;
+    this.proc = new ProcPid(task.pid, tid);
+  }
+
+  get isLeader(): boolean {
+    return this.tid === this.task.pid;
+  }
+
+  /** The stopped thread; only what runs after the freeze may use it. */
+  get tracee(): Tracee {
+    const tracee = this.task.frozen?.threads.get(this.tid);
+    if (!tracee) throw new CriuWasmError("internal: the thread is not frozen yet", { tid: this.tid });
+    return tracee;
+  }
+}
+
+export class DumpTask {
+  readonly pid: number;
+  readonly proc: ProcPid;
+  readonly comm: string;
+  readonly context: DumpContext;
+  readonly frozen: FrozenProcess | undefined;
+  /** The leader first, then by tid. */
+  readonly threads: readonly DumpThread[];
+  readonly core: Partial<TaskCoreEntry> = {};
+  readonly pageCounts = { pagesScanned: 0, pagesWritten: 0, sharedPagesScanned: 0, sharedPagesWritten: 0 };
+  readonly mm: Partial<MmEntry> = { aios: [], mm_saved_auxv: [], vmas: [] };
+
+  constructor(pid: number, context: DumpContext, frozen?: FrozenProcess) {
+    this.pid = pid;
+    this.context = context;
+    this.frozen = frozen;
+    this.proc = new ProcPid(pid);
+    this.comm = this.proc.comm().toString();
+    const others = this.proc
+      .threads()
+      .filter((tid) => tid !== pid)
+      .sort((a, b) => a - b);
+    this.threads = [pid, ...others].map((tid) => new DumpThread(this, tid));
+  }
+
+  get options(): DumpOptions {
+    return this.context.options;
+  }
+
+  get images(): DraftImages {
+    return this.context.images;
+  }
+
+  get files(): FileTable {
+    return this.context.files;
+  }
+}

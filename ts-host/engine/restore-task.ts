@@ -1,0 +1,102 @@
+/** What is known of a task that is being restored. */
+import { CriuWasmError } from "../errors.ts";
+import type {
+  CoreEntry,
+  FileEntry,
+  MmEntry,
+  PstreeEntry,
+  TaskCoreEntry,
+  ThreadCoreEntry,
+  ThreadInfoX86,
+} from "../generated/messages.ts";
+import type { CheckpointReader } from "../images/checkpoint.ts";
+import type { Batch } from "../remote/batch.ts";
+import type { Remote } from "../remote/remote.ts";
+import type { Tracee } from "../remote/tracee.ts";
+
+/** Options of a restore, as `criu-wasm restore --help` describes them. */
+export interface RestoreOptions {
+  shellJob: boolean;
+  leaveStopped: boolean;
+}
+
+export interface RestoreContext {
+  readonly options: RestoreOptions;
+  readonly reader: CheckpointReader;
+  /** files.img by id. */
+  readonly files: ReadonlyMap<number, FileEntry>;
+  readonly warn: (message: string) => void;
+}
+
+export class RestoreThread {
+  readonly tid: number;
+  readonly task: RestoreTask;
+  readonly core: ThreadCoreEntry;
+  readonly info: ThreadInfoX86;
+  private traced: Tracee | undefined;
+
+  constructor(task: RestoreTask, tid: number, core: CoreEntry) {
+    this.task = task;
+    this.tid = tid;
+    this.core = core.thread_core!;
+    this.info = core.thread_info!;
+  }
+
+  get isLeader(): boolean {
+    return this.tid === this.task.pid;
+  }
+
+  get exists(): boolean {
+    return this.traced !== undefined;
+  }
+
+  /** The thread, once it was made. */
+  get tracee(): Tracee {
+    if (!this.traced) throw new CriuWasmError("internal: the thread does not exist yet", { tid: this.tid });
+    return this.traced;
+  }
+
+  set tracee(tracee: Tracee) {
+    this.traced = tracee;
+  }
+}
+
+export class RestoreTask {
+  readonly pid: number;
+  readonly comm: string;
+  readonly context: RestoreContext;
+  readonly pstree: PstreeEntry;
+  readonly core: TaskCoreEntry;
+  readonly mm: MmEntry;
+  readonly leader: RestoreThread;
+  /** The leader first. */
+  readonly threads: readonly RestoreThread[];
+  /** Set by the engine when the task exists: how calls are made in a thread of it. */
+  remoteOf: ((thread: RestoreThread) => Remote) | undefined;
+  /** The range of the arena, which no mapping of the task's own may meet. */
+  arena: { start: bigint; end: bigint } | undefined;
+
+  constructor(context: RestoreContext, pstree: PstreeEntry) {
+    const { reader } = context;
+    this.context = context;
+    this.pstree = pstree;
+    this.pid = pstree.pid;
+    const read = (tid: number) => reader.read({ kind: "CORE", id: tid })[0]!.message;
+    const tids = [this.pid, ...pstree.threads.filter((tid) => tid !== this.pid)];
+    this.core = read(this.pid).tc!;
+    this.comm = Buffer.from(this.core.comm).toString();
+    this.threads = tids.map((tid) => new RestoreThread(this, tid, read(tid)));
+    this.leader = this.threads[0]!;
+    this.mm = reader.read({ kind: "MM", id: this.pid })[0]!.message;
+  }
+
+  get options(): RestoreOptions {
+    return this.context.options;
+  }
+
+  /** Makes calls in the leader now. */
+  run(batch: Batch): void {
+    if (!this.remoteOf) throw new CriuWasmError("internal: the task does not exist yet", { pid: this.pid });
+    this.remoteOf(this.leader).run(batch);
+  }
+}

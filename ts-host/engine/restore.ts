@@ -1,0 +1,153 @@
+/** restore: check, spawn the seed under the task's pid, run the phases, take the arena back, let it run. */
+import { CriuWasmError, HostMismatchError, ImageError } from "../errors.ts";
+import type { FileEntry } from "../generated/messages.ts";
+import type { CheckpointReader } from "../images/checkpoint.ts";
+import { PTRACE_O_EXITKILL, PTRACE_O_TRACESYSGOOD } from "../kernel/abi/ptrace.ts";
+import { ERRNO, errnoName } from "../kernel/errno.ts";
+import { ProcPid } from "../kernel/process.ts";
+import { findHole } from "../kinds/memory/address-space.ts";
+import { spawnSeed } from "../native/ffi.ts";
+import { ARENA_SIZE, Arena } from "../remote/arena.ts";
+import { Batch } from "../remote/batch.ts";
+import { BlobRemote, StepRemote } from "../remote/remote.ts";
+import { Tracee } from "../remote/tracee.ts";
+import { findSyscallInstruction } from "../remote/vdso.ts";
+import { type Kind, RESTORE_PHASES, type RestorePhase } from "./kind.ts";
+import { type RestoreContext, type RestoreOptions, RestoreTask, type RestoreThread } from "./restore-task.ts";
+
+const STOP_TIMEOUT_US = 10_000_000;
+/** How long the zombie of a dumped task may take until its parent has reaped it. */
+const ZOMBIE_PATIENCE_MS = 5000;
+
+function inKind<T>(kind: Kind, thread: RestoreThread, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw error instanceof CriuWasmError ? error.within({ kind: kind.name, tid: thread.tid }) : error;
+  }
+}
+
+/** Runs the hooks of one phase; each thread's calls are made in one batch. */
+function runPhase(task: RestoreTask, kinds: readonly Kind[], phase: RestorePhase): void {
+  for (const thread of task.threads) {
+    if (!thread.isLeader && !thread.exists && phase !== "check") continue;
+    const batch = new Batch();
+    const answers = kinds.flatMap((kind) =>
+      inKind(kind, thread, () => [
+        thread.isLeader ? kind.restoreTask?.[phase]?.(task, batch) : undefined,
+        kind.restoreThread?.[phase]?.(thread, batch),
+      ]),
+    );
+    if (batch.ops.length > 0) task.remoteOf!(thread).run(batch);
+    for (const answer of answers) answer?.();
+  }
+}
+
+/** The pid is free, or becomes so when a zombie is reaped; else the user is told who has it. */
+function spawnUnder(pid: number): Tracee {
+  const deadline = performance.now() + ZOMBIE_PATIENCE_MS;
+  for (;;) {
+    const spawned = spawnSeed(pid);
+    if (spawned > 0) return seizeSeed(spawned);
+    if (-spawned !== ERRNO.EEXIST) {
+      throw new HostMismatchError("a process with this pid cannot be made", {
+        pid,
+        op: "clone3(set_tid)",
+        errno: errnoName(-spawned),
+        hint:
+          -spawned === ERRNO.EPERM
+            ? "run as root, or with CAP_CHECKPOINT_RESTORE and CAP_SYS_PTRACE"
+            : undefined,
+      });
+    }
+    if (performance.now() > deadline || !isZombie(pid)) throw pidTaken(pid);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+  }
+}
+
+function isZombie(pid: number): boolean {
+  try {
+    return new ProcPid(pid).stat().state === "Z";
+  } catch {
+    return true; // gone meanwhile, or an id of a thread or group that /proc does not list
+  }
+}
+
+function pidTaken(pid: number): HostMismatchError {
+  let holder = "";
+  try {
+    holder = ` by ${new ProcPid(pid).comm().toString()}`;
+  } catch {
+    // Not listed: a session or process group still has the number.
+  }
+  return new HostMismatchError(`its pid is taken${holder}`, {
+    pid,
+    hint: "end that process, or restore in another pid namespace",
+  });
+}
+
+function seizeSeed(pid: number): Tracee {
+  const tracee = Tracee.seize(pid, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+  tracee.interrupt();
+  tracee.waitForInterrupt(STOP_TIMEOUT_US);
+  return tracee;
+}
+
+/** Lends the seed its arena, where neither it nor the task has anything. */
+function lendArena(task: RestoreTask): Arena {
+  const { tracee } = task.leader;
+  const address = findHole([...task.mm.vmas, ...new ProcPid(task.pid).maps()], BigInt(ARENA_SIZE));
+  const arena = Arena.map(new StepRemote(tracee, findSyscallInstruction(task.pid)), address);
+  task.arena = arena.range;
+  task.remoteOf = (thread) => new BlobRemote(thread.tracee, arena);
+  return arena;
+}
+
+function release(task: RestoreTask, arena: Arena): void {
+  arena.unmap(new StepRemote(task.leader.tracee, findSyscallInstruction(task.pid)));
+}
+
+function readFiles(reader: CheckpointReader): Map<number, FileEntry> {
+  return new Map(reader.read({ kind: "FILES" }).map(({ message }) => [message.id, message]));
+}
+
+/** Restores the task of a checkpoint; its pid. Whatever fails, no process is left behind. */
+export function restore(
+  reader: CheckpointReader,
+  kinds: readonly Kind[],
+  options: RestoreOptions,
+  warn: (message: string) => void,
+): number {
+  const context: RestoreContext = { options, reader, files: readFiles(reader), warn };
+  const tree = reader.read({ kind: "PSTREE" });
+  if (tree.length !== 1)
+    throw new ImageError(`holds ${tree.length} processes: trees are not supported yet`, {
+      phase: "restore",
+      file: "pstree.img",
+    });
+  const task = new RestoreTask(context, tree[0]!.message);
+  try {
+    runPhase(task, kinds, "check");
+    task.leader.tracee = spawnUnder(task.pid);
+    bringBack(task, kinds);
+    return task.pid;
+  } catch (error) {
+    if (task.leader.exists) killSeed(task.leader.tracee);
+    throw error instanceof CriuWasmError
+      ? error.within({ phase: "restore", pid: task.pid, comm: task.comm })
+      : error;
+  }
+}
+
+function bringBack(task: RestoreTask, kinds: readonly Kind[]): void {
+  const arena = lendArena(task);
+  for (const phase of RESTORE_PHASES.slice(1, -1)) runPhase(task, kinds, phase);
+  release(task, arena);
+  runPhase(task, kinds, "registers");
+  for (const thread of [...task.threads].reverse()) thread.tracee.detach();
+}
+
+function killSeed(tracee: Tracee): void {
+  process.kill(tracee.tid, "SIGKILL");
+  tracee.reap();
+}

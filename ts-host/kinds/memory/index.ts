@@ -1,0 +1,112 @@
+/**
+ * Memory: the list of mappings, the content of what belongs to no file, and the numbers that the kernel keeps
+ * about an address space (where heap, stack, arguments are; auxv; the program).
+ *
+ * Lost: names given to anonymous memory (PR_SET_VMA_ANON_NAME), mlockall's MCL_FUTURE, MLOCK_ONFAULT, and
+ * which pages were resident but clean.
+ */
+import type { Kind } from "../../engine/kind.ts";
+import type { RestoreTask } from "../../engine/restore-task.ts";
+import { O_RDONLY } from "../../kernel/abi/fcntl.ts";
+import {
+  PR_GET_DUMPABLE,
+  PR_GET_THP_DISABLE,
+  PR_SET_MM,
+  PR_SET_MM_MAP,
+  PR_SET_THP_DISABLE,
+  prctlMmMap,
+} from "../../kernel/abi/prctl.ts";
+import { Batch } from "../../remote/batch.ts";
+import { registerExecutable } from "../files/mapped.ts";
+import { openForMapping } from "../files/open.ts";
+import { restoreAddressSpace } from "./address-space.ts";
+import { describeMappings } from "./mappings.ts";
+import { dumpPrivatePages, dumpSharedMemory, guardEntries } from "./pages.ts";
+
+/** The words before AT_NULL, which images leave out. */
+function withoutEnd(auxv: bigint[]): bigint[] {
+  const end = auxv.findIndex((word, index) => index % 2 === 0 && word === 0n);
+  return end < 0 ? auxv : auxv.slice(0, end);
+}
+
+/** PR_SET_MM_MAP: all the numbers at once, and the program, which must not be mapped any more by the seed's. */
+function setMmMap(task: RestoreTask): void {
+  const { mm } = task;
+  const open = new Batch();
+  const exe = openForMapping(task, open, mm.exe_file_id, O_RDONLY);
+  task.run(open);
+
+  const batch = new Batch();
+  const auxv = new BigUint64Array([...mm.mm_saved_auxv, 0n, 0n]);
+  const auxvData = batch.bytes(new Uint8Array(auxv.buffer));
+  const map = batch.bytes(
+    prctlMmMap.pack({
+      start_code: mm.mm_start_code,
+      end_code: mm.mm_end_code,
+      start_data: mm.mm_start_data,
+      end_data: mm.mm_end_data,
+      start_brk: mm.mm_start_brk,
+      brk: mm.mm_brk,
+      start_stack: mm.mm_start_stack,
+      arg_start: mm.mm_arg_start,
+      arg_end: mm.mm_arg_end,
+      env_start: mm.mm_env_start,
+      env_end: mm.mm_env_end,
+      auxv_size: auxv.byteLength,
+      exe_fd: exe.result,
+    }),
+  );
+  batch.pointer(map, prctlMmMap.offsets.auxv, auxvData);
+  batch.call("prctl", [PR_SET_MM, PR_SET_MM_MAP, map, prctlMmMap.size, 0]);
+  batch.call("close", [exe.result]);
+  task.run(batch);
+}
+
+export const memory: Kind = {
+  name: "memory",
+
+  dumpTask(task, batch) {
+    const stat = task.proc.stat();
+    const vmas = describeMappings(task);
+    const auxv = withoutEnd(task.proc.auxv());
+    const exe = registerExecutable(task);
+    const brk = batch.call("brk", [0]);
+    const dumpable = batch.call("prctl", [PR_GET_DUMPABLE, 0, 0, 0, 0]);
+    const thpDisabled = batch.call("prctl", [PR_GET_THP_DISABLE, 0, 0, 0, 0]);
+    return () => {
+      Object.assign(task.mm, {
+        mm_start_code: stat.startCode,
+        mm_end_code: stat.endCode,
+        mm_start_data: stat.startData,
+        mm_end_data: stat.endData,
+        mm_start_stack: stat.startStack,
+        mm_start_brk: stat.startBrk,
+        mm_brk: brk.ret,
+        mm_arg_start: stat.argStart,
+        mm_arg_end: stat.argEnd,
+        mm_env_start: stat.envStart,
+        mm_env_end: stat.envEnd,
+        exe_file_id: exe,
+        mm_saved_auxv: auxv,
+        vmas: [...vmas, ...guardEntries(task, vmas)],
+        dumpable: dumpable.result,
+        thp_disabled: thpDisabled.result === 1,
+      });
+    };
+  },
+
+  dumpContent(task) {
+    dumpPrivatePages(task, task.mm.vmas!);
+    dumpSharedMemory(task, task.mm.vmas!);
+  },
+
+  restoreTask: {
+    memory(task) {
+      restoreAddressSpace(task);
+      setMmMap(task);
+    },
+    process(task, batch) {
+      if (task.mm.thp_disabled) batch.call("prctl", [PR_SET_THP_DISABLE, 1, 0, 0, 0]);
+    },
+  },
+};

@@ -1,0 +1,86 @@
+/**
+ * The only file that imports koffi. All of the shim is reached through these five functions.
+ *
+ * Every call is synchronous and made on the main thread: ptrace obeys only the thread that seized.
+ */
+import koffi from "koffi";
+import { asset } from "../assets.ts";
+import { CriuWasmError } from "../errors.ts";
+
+/** A system call argument: a number, or a buffer whose address is passed. */
+export type NativeArg = number | bigint | Uint8Array;
+
+interface Shim {
+  syscall(...args: (number | bigint)[]): number | bigint;
+  address(buffer: Uint8Array): number | bigint;
+  wait(pid: number, options: number, timeoutUs: number, status: Uint8Array): number;
+  spawn(path: string, pid: number, flags: bigint): number;
+  blob(to: Uint8Array, room: number): number;
+}
+
+let loaded: Shim | undefined;
+
+/** Loads the shim. Called before a freeze, so that nothing has to be loaded after it. */
+export function loadShim(): Shim {
+  if (loaded) return loaded;
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    throw new CriuWasmError("processes can be frozen and restored on x86-64 Linux only", {
+      hint: "image files can be worked on here all the same",
+    });
+  }
+  const library = koffi.load(asset("shim/shim.so"));
+  loaded = {
+    syscall: library.func(
+      "int64_t cw_syscall(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)",
+    ),
+    address: library.func("uint64_t cw_address(const uint8_t *)"),
+    wait: library.func("int64_t cw_wait(int, int, int64_t, _Out_ uint8_t *)"),
+    spawn: library.func("int64_t cw_spawn(const char *, int, uint64_t)"),
+    blob: library.func("int64_t cw_blob(_Out_ uint8_t *, int64_t)"),
+  } as unknown as Shim;
+  return loaded;
+}
+
+/** The address of a buffer. The buffer must stay referenced as long as the address is in use. */
+export function addressOf(buffer: Uint8Array): bigint {
+  return BigInt(loadShim().address(buffer));
+}
+
+/** One system call of this process; the kernel's result, -errno on failure. */
+export function rawSyscall(nr: number, ...args: NativeArg[]): bigint {
+  const shim = loadShim();
+  const value = (arg: NativeArg = 0) => {
+    if (typeof arg === "number") return arg;
+    return BigInt.asIntN(64, typeof arg === "bigint" ? arg : BigInt(shim.address(arg)));
+  };
+  const [a, b, c, d, e, f] = args;
+  return BigInt(shim.syscall(nr, value(a), value(b), value(c), value(d), value(e), value(f)));
+}
+
+const statusBuffer = Buffer.alloc(64);
+
+/** What waiting found: a raw wait status, an errno, or neither when time was up. */
+export interface WaitResult {
+  status?: number;
+  errno?: number;
+}
+
+/** waitpid of one task with a deadline, which holds although no JavaScript timer can fire meanwhile. */
+export function waitFor(tid: number, options: number, timeoutUs: number): WaitResult {
+  const ret = Number(loadShim().wait(tid, options, timeoutUs, statusBuffer));
+  if (ret < 0) return { errno: -ret };
+  return ret === 0 ? {} : { status: statusBuffer.readInt32LE(0) };
+}
+
+/** Spawns the seed under the given pid (0: any); its pid, or -errno. */
+export function spawnSeed(pid: number, cloneFlags = 0n): number {
+  return Number(loadShim().spawn(asset("shim/seed"), pid, cloneFlags));
+}
+
+/** The machine code of the batch blob. */
+export function batchBlob(): Buffer {
+  const room = Buffer.alloc(256);
+  const size = Number(loadShim().blob(room, room.length));
+  if (size < 0) throw new CriuWasmError("the batch blob does not fit its 256 bytes");
+  return room.subarray(0, size);
+}

@@ -1,0 +1,176 @@
+/**
+ * One thread that this process traces: seize, stop, look at, change, let go.
+ *
+ * A Tracee is stopped from `waitForStop` on, and between any two calls of its methods. Death of the thread
+ * is a TargetGoneError, never a crash of the host.
+ */
+import { DeadlineError, TargetGoneError } from "../errors.ts";
+import {
+  NT_X86_XSTATE,
+  PTRACE_CONT,
+  PTRACE_DETACH,
+  PTRACE_GETEVENTMSG,
+  PTRACE_GETREGS,
+  PTRACE_GETREGSET,
+  PTRACE_GETSIGINFO,
+  PTRACE_GETSIGMASK,
+  PTRACE_INTERRUPT,
+  PTRACE_SEIZE,
+  PTRACE_SETREGS,
+  PTRACE_SETREGSET,
+  PTRACE_SETSIGMASK,
+  type PTRACE_SYSCALL,
+} from "../kernel/abi/ptrace.ts";
+import { SIGTRAP, signalName } from "../kernel/abi/signal.ts";
+import { callOnTask } from "../native/calls.ts";
+import { addressOf, waitFor } from "../native/ffi.ts";
+import { Registers } from "./registers.ts";
+
+const WALL = 0x40000000;
+const EVENT_STOP = 128;
+const REAP_TIMEOUT_US = 5_000_000;
+/** Room for the XSAVE area of any x86 processor (AMX included). */
+const XSTATE_ROOM = 12 * 1024;
+
+/** Why a traced thread stopped. */
+export type Stop =
+  | { kind: "event"; event: number; signal: number }
+  | { kind: "syscall" }
+  | { kind: "signal"; signal: number };
+
+export class Tracee {
+  readonly tid: number;
+  /** The job-control signal of the stop that the thread was in when it was seized, if it was. */
+  stoppedBy: number | undefined;
+
+  private constructor(tid: number) {
+    this.tid = tid;
+  }
+
+  /** Begins to trace a thread; it goes on running until `interrupt`. */
+  static seize(tid: number, options: number): Tracee {
+    callOnTask(tid, "ptrace", PTRACE_SEIZE, tid, 0, options);
+    return new Tracee(tid);
+  }
+
+  /** A thread that is traced already: one cloned under PTRACE_O_TRACECLONE or CLONE_PTRACE. */
+  static adopt(tid: number): Tracee {
+    return new Tracee(tid);
+  }
+
+  interrupt(): void {
+    callOnTask(this.tid, "ptrace", PTRACE_INTERRUPT, this.tid, 0, 0);
+  }
+
+  /** Waits for the next stop, at most `timeoutUs`. */
+  wait(timeoutUs: number): Stop {
+    const { status, errno } = waitFor(this.tid, WALL, timeoutUs);
+    if (errno !== undefined) throw new TargetGoneError("the task is gone", { tid: this.tid });
+    if (status === undefined) {
+      throw new DeadlineError(`did not stop within ${timeoutUs / 1e6} s`, { tid: this.tid });
+    }
+    if ((status & 0x7f) === 0) {
+      throw new TargetGoneError(`exited with status ${(status >> 8) & 0xff} while it was traced`, {
+        tid: this.tid,
+      });
+    }
+    if ((status & 0xff) !== 0x7f) {
+      throw new TargetGoneError(`was killed by ${signalName(status & 0x7f)} while it was traced`, {
+        tid: this.tid,
+      });
+    }
+    const signal = (status >> 8) & 0x7f;
+    if (status >> 16) return { kind: "event", event: status >> 16, signal };
+    return (status >> 8) & 0x80 ? { kind: "syscall" } : { kind: "signal", signal };
+  }
+
+  /**
+   * Waits until an interrupted thread has stopped where nothing is under way. A signal that arrives first is
+   * let through: its handler is set up, and the thread then stops at once.
+   */
+  waitForInterrupt(timeoutUs: number): void {
+    for (;;) {
+      const stop = this.wait(timeoutUs);
+      if (stop.kind === "event" && stop.event === EVENT_STOP) {
+        this.stoppedBy = stop.signal === SIGTRAP ? undefined : stop.signal;
+        return;
+      }
+      this.resume(PTRACE_CONT, stop.kind === "signal" ? stop.signal : 0);
+    }
+  }
+
+  resume(how: typeof PTRACE_CONT | typeof PTRACE_SYSCALL, signal = 0): void {
+    callOnTask(this.tid, "ptrace", how, this.tid, 0, signal);
+  }
+
+  /** Lets the thread go; a restartable call that it was in restarts, a stopped thread stays stopped. */
+  detach(): void {
+    callOnTask(this.tid, "ptrace", PTRACE_DETACH, this.tid, 0, 0);
+  }
+
+  /** Takes notice of the end of a thread that was killed, so that it is no zombie for want of its tracer. */
+  reap(): void {
+    try {
+      for (;;) {
+        this.wait(REAP_TIMEOUT_US);
+        this.resume(PTRACE_CONT);
+      }
+    } catch (error) {
+      if (!(error instanceof TargetGoneError)) throw error;
+    }
+  }
+
+  getRegisters(): Registers {
+    const registers = new Registers();
+    callOnTask(this.tid, "ptrace", PTRACE_GETREGS, this.tid, 0, registers.bytes);
+    return registers;
+  }
+
+  setRegisters(registers: Registers): void {
+    callOnTask(this.tid, "ptrace", PTRACE_SETREGS, this.tid, 0, registers.bytes);
+  }
+
+  /** Blocked signals, bit N-1 for signal N. */
+  getSignalMask(): bigint {
+    const mask = new BigUint64Array(1);
+    callOnTask(this.tid, "ptrace", PTRACE_GETSIGMASK, this.tid, 8, new Uint8Array(mask.buffer));
+    return mask[0]!;
+  }
+
+  setSignalMask(mask: bigint): void {
+    const words = new BigUint64Array([mask]);
+    callOnTask(this.tid, "ptrace", PTRACE_SETSIGMASK, this.tid, 8, new Uint8Array(words.buffer));
+  }
+
+  /** siginfo_t (128 bytes) of the signal that the thread is stopped with. */
+  getSignalInfo(): Buffer {
+    const info = Buffer.alloc(128);
+    callOnTask(this.tid, "ptrace", PTRACE_GETSIGINFO, this.tid, 0, info);
+    return info;
+  }
+
+  /** The FPU and vector state: the XSAVE area as the kernel shows it, not compacted. */
+  getXstate(): Buffer {
+    const area = Buffer.alloc(XSTATE_ROOM);
+    const iov = ioVector(area);
+    callOnTask(this.tid, "ptrace", PTRACE_GETREGSET, this.tid, NT_X86_XSTATE, iov);
+    return area.subarray(0, Number(iov.readBigUInt64LE(8)));
+  }
+
+  setXstate(area: Uint8Array): void {
+    callOnTask(this.tid, "ptrace", PTRACE_SETREGSET, this.tid, NT_X86_XSTATE, ioVector(area));
+  }
+
+  getEventMessage(): bigint {
+    const word = new BigUint64Array(1);
+    callOnTask(this.tid, "ptrace", PTRACE_GETEVENTMSG, this.tid, 0, new Uint8Array(word.buffer));
+    return word[0]!;
+  }
+}
+
+function ioVector(area: Uint8Array): Buffer {
+  const iov = Buffer.alloc(16);
+  iov.writeBigUInt64LE(addressOf(area), 0);
+  iov.writeBigUInt64LE(BigInt(area.length), 8);
+  return iov;
+}

@@ -20,7 +20,7 @@ import {
   parseNamespaceLink,
 } from "./proc/values.ts";
 
-const CHUNK = 1 << 20;
+const CHUNK = 1 << 18;
 
 /**
  * A process, or with `tid` one of its threads, as /proc shows it. All methods throw TargetGoneError when it
@@ -192,12 +192,12 @@ export class ProcPid {
     return names.map(Number).sort((a, b) => a - b);
   }
 
-  /** The content of a file in pieces, each in memory of its own. */
+  /** The content of a file in pieces, each good until the next is asked for. */
   *#chunks(path: string): Generator<Buffer> {
     const fd = this.#attempt("open", path, () => openSync(path, "r"));
+    const chunk = Buffer.allocUnsafe(CHUNK);
     try {
       for (;;) {
-        const chunk = Buffer.allocUnsafe(CHUNK);
         const length = this.#attempt("read", path, () => readSync(fd, chunk, 0, CHUNK, null));
         if (length === 0) return;
         yield chunk.subarray(0, length);

@@ -1,6 +1,6 @@
 /** /proc/PID/smaps: what maps has, and the flags of each mapping. */
 import { parseMapsLine, type Vma } from "./maps.ts";
-import { decimal, malformed, type Place } from "./text.ts";
+import { decimal, malformed, type Place, textOf } from "./text.ts";
 
 export interface SmapsVma extends Vma {
   /** In bytes: 4096, or the size of a huge page of hugetlbfs. */
@@ -16,7 +16,6 @@ export interface SmapsVma extends Vma {
   flags: ReadonlySet<string>;
 }
 
-const NEWLINE = 0x0a;
 const PAGE_SIZE_LINE = "\nKernelPageSize:";
 const KEY_LINE = "\nProtectionKey:";
 const FLAGS_LINE = "\nVmFlags:";
@@ -29,7 +28,7 @@ const FLAGS_LINE = "\nVmFlags:";
 export function* parseSmaps(chunks: Iterable<Uint8Array>, file: string): Generator<SmapsVma> {
   const flagSets = new Map<string, ReadonlySet<string>>();
   let line = 1;
-  let rest: Buffer = Buffer.alloc(0);
+  let text = "";
 
   function flagSet(words: string): ReadonlySet<string> {
     let set = flagSets.get(words);
@@ -41,39 +40,49 @@ export function* parseSmaps(chunks: Iterable<Uint8Array>, file: string): Generat
   }
 
   for (const chunk of chunks) {
-    const bytes = Buffer.concat([rest, chunk]);
+    text += textOf(chunk);
     let start = 0;
     for (;;) {
-      const flagsAt = bytes.indexOf(FLAGS_LINE, start, "latin1");
-      const end = flagsAt < 0 ? -1 : bytes.indexOf(NEWLINE, flagsAt + 1);
+      const flagsAt = text.indexOf(FLAGS_LINE, start);
+      const end = flagsAt < 0 ? -1 : text.indexOf("\n", flagsAt + 1);
       if (end < 0) break;
       const place = { file, line };
-      const headEnd = bytes.indexOf(NEWLINE, start);
-      const body = bytes.toString("latin1", headEnd, flagsAt);
+      const headEnd = text.indexOf("\n", start);
       yield {
-        ...parseMapsLine(bytes.toString("latin1", start, headEnd), place),
-        kernelPageSize: kilobytes(lineValue(body, PAGE_SIZE_LINE), place) * 1024,
-        protectionKey: decimal(lineValue(body, KEY_LINE) ?? "0", place, "ProtectionKey"),
-        flags: flagSet(bytes.toString("latin1", flagsAt + FLAGS_LINE.length, end)),
+        ...parseMapsLine(text.slice(start, headEnd), place),
+        kernelPageSize: kernelPageSize(text, headEnd, place),
+        protectionKey: protectionKey(text, flagsAt, place),
+        flags: flagSet(text.slice(flagsAt + FLAGS_LINE.length, end)),
       };
-      line += 1 + body.split("\n").length;
+      line += newlines(text, start, end);
       start = end + 1;
     }
-    rest = bytes.subarray(start);
+    text = text.slice(start);
   }
-  if (rest.length > 0)
-    throw malformed({ file, line }, "mapping", "a VmFlags line", rest.toString("latin1", 0, 80));
+  if (text !== "") throw malformed({ file, line }, "mapping", "a VmFlags line", text);
 }
 
-/** What follows the label in the line that starts with it, or undefined. */
-function lineValue(body: string, label: string): string | undefined {
-  const at = body.indexOf(label);
-  if (at < 0) return undefined;
-  const end = body.indexOf("\n", at + 1);
-  return body.slice(at + label.length, end < 0 ? undefined : end).trim();
+/** It stands in the second line after the head. */
+function kernelPageSize(text: string, headEnd: number, place: Place): number {
+  const at = text.indexOf("\n", headEnd + 1);
+  const end = text.indexOf("\n", at + 1);
+  if (!text.startsWith(PAGE_SIZE_LINE, at)) {
+    throw malformed(place, "KernelPageSize", "a line with this name", text.slice(at + 1, end));
+  }
+  const value = text.slice(at + PAGE_SIZE_LINE.length, end).trim();
+  return decimal(value.replace(/ kB$/, ""), place, "KernelPageSize") * 1024;
 }
 
-function kilobytes(text: string | undefined, place: Place): number {
-  const number = text?.endsWith(" kB") ? text.slice(0, -3) : text;
-  return decimal(number, place, "KernelPageSize");
+/** If there, it stands in the line before VmFlags. */
+function protectionKey(text: string, flagsAt: number, place: Place): number {
+  const at = text.lastIndexOf("\n", flagsAt - 1);
+  if (!text.startsWith(KEY_LINE, at)) return 0;
+  return decimal(text.slice(at + KEY_LINE.length, flagsAt).trim(), place, "ProtectionKey");
+}
+
+/** Number of newlines from `start` to `end`, inclusive. */
+function newlines(text: string, start: number, end: number): number {
+  let count = 0;
+  for (let at = text.indexOf("\n", start); at >= 0 && at <= end; at = text.indexOf("\n", at + 1)) count++;
+  return count;
 }

@@ -1,2 +1,3 @@
 export { allocate } from "./memory";
+export * from "./pages/index";
 export * from "./transcode/index";

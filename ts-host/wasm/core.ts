@@ -21,10 +21,35 @@ export interface CoreExports {
   failureOffset(): number;
   failurePath(): number;
   failureLevels(): number;
+
+  xxh64(data: number, length: number, seed: bigint): bigint;
+  lz4Compress(source: number, length: number, target: number, capacity: number): number;
+  lz4Decompress(source: number, length: number, target: number, capacity: number): number;
+  isZeroPage(page: number): number;
+  hashKey(): number;
+  pageHash(page: number, into: number): void;
+
+  beginPack(regionPages: number, compressed: boolean): void;
+  packInput(): number;
+  packPages(count: number): number;
+  flushPack(): void;
+  packOutput(): number;
+  packOutputLength(): number;
+  packRegions(): number;
+  packRegionCount(): number;
+  packExtents(): number;
+  packExtentCount(): number;
+  packLength(): number;
+
+  beginUnpack(): void;
+  regionStage(): number;
+  regionSlot(index: number): number;
+  openRegion(index: number, stored: number, compressed: boolean, checksum: bigint, length: number): number;
 }
 
 /** An instance of the core, with a memory of its own. */
 export class Core {
+  static #module: WebAssembly.Module | undefined;
   static #shared: Core | undefined;
 
   readonly exports: CoreExports;
@@ -42,9 +67,15 @@ export class Core {
     this.#view = new Uint8Array(this.exports.memory.buffer);
   }
 
-  /** A new instance, from dist/core.wasm or, where there is no file system, from its bytes. */
-  static load(bytes: BufferSource = readFileSync(asset("core.wasm"))): Core {
-    return new Core(new WebAssembly.Module(bytes));
+  /**
+   * A new instance, from dist/core.wasm or, where there is no file system, from its bytes: these are needed once
+   * only, all later instances are made of the same module.
+   */
+  static load(bytes?: BufferSource): Core {
+    if (bytes !== undefined || Core.#module === undefined) {
+      Core.#module = new WebAssembly.Module(bytes ?? readFileSync(asset("core.wasm")));
+    }
+    return new Core(Core.#module);
   }
 
   /** The instance that all of one thread use; loaded on first use, or here with the bytes given. */

@@ -16,10 +16,16 @@ export interface ImageName<K extends ImageKind = ImageKind> {
   id?: number | string;
 }
 
-/** Puts `view.length` bytes of page content, from byte `offset` of what was asked for, into `view`. */
+/**
+ * Puts `view.length` bytes of page content, from byte `offset` of what was asked for, into `view`. The view may
+ * lie in the memory of the core: it holds during the call only, and the call must not come back to the checkpoint.
+ */
 export type FillPages = (view: Uint8Array, offset: number) => void;
 
-/** Takes page content that was read; `offset` counts bytes from the first page that was asked for. */
+/**
+ * Takes page content that was read; `offset` counts bytes from the first page that was asked for. The view holds
+ * during the call only, and nothing may be written to it.
+ */
 export type DrainPages = (view: Uint8Array, offset: number) => void;
 
 /** Pages in order, as the entries of one pagemap with PE_PRESENT count them. */
@@ -40,8 +46,8 @@ export interface PageSource {
 export interface CheckpointWriter {
   /** Adds one image file whole. */
   image<K extends ImageKind>(name: ImageName<K>, records: ImageRecord<K>[]): void;
-  /** Begins a stream of pages. Several may be open. */
-  pages(): PageSink;
+  /** Begins a stream of pages, with the id that is asked for or else a free one. Several may be open. */
+  pages(id?: number): PageSink;
   /** Makes the checkpoint complete and durable; before this, nothing looks complete. */
   commit(): void;
   /** Removes all that was written. */
@@ -56,6 +62,8 @@ export interface CheckpointReader {
   has(name: ImageName): boolean;
   /** All records of an image file; a typed ImageError where it is missing or damaged. */
   read<K extends ImageKind>(name: ImageName<K>): ImageRecord<K>[];
+  /** Ids of all streams of pages. */
+  streams(): number[];
   /** The stream of pages with that `pages_id`. */
   pages(id: number): PageSource;
   close(): void;

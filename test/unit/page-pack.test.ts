@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { PageSink, PageSource } from "../../ts-host/images/checkpoint.ts";
+import { PackReader, PackWriter } from "../../ts-host/store/page-pack.ts";
+import { decodePageTable, encodePageTable } from "../../ts-host/store/page-table.ts";
+import { assertSameBytes, mixedPages, randomBytes, randomNumbers } from "../support/pages.ts";
+
+const ID = new Uint8Array(16).fill(7);
+
+function packPath(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "page-pack-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  return join(directory, "pack");
+}
+
+function append(sink: PageSink, content: Uint8Array): void {
+  sink.append(content.length / 4096, (view, offset) =>
+    view.set(content.subarray(offset, offset + view.length)),
+  );
+}
+
+function contentOf(source: PageSource, first = 0, count = source.length - first): Uint8Array {
+  const content = new Uint8Array(count * 4096);
+  let next = 0;
+  source.read(first, count, (view, offset) => {
+    assert.equal(offset, next, "pages come in order");
+    content.set(view, offset);
+    next += view.length;
+  });
+  assert.equal(next, content.length);
+  return content;
+}
+
+for (const compress of [true, false]) {
+  test(`streams come back whole and in parts, ${compress ? "compressed" : "as they are"}`, (t) => {
+    const path = packPath(t);
+    const random = randomNumbers(5);
+    const writer = new PackWriter(path, ID, { compress });
+    const contents = [mixedPages(700, random), mixedPages(40, random), new Uint8Array(0)];
+    contents.push(contents[0].slice(4096 * 100, 4096 * 400));
+    const sinks = contents.map((_, index) => writer.stream(index + 1));
+    // Interleaved, in pieces of every size.
+    const done = contents.map(() => 0);
+    while (contents.some((content, index) => done[index] < content.length)) {
+      const index = Math.floor(random() * contents.length);
+      const size = 4096 * Math.floor(1 + random() * 300);
+      append(sinks[index], contents[index].subarray(done[index], done[index] + size));
+      done[index] += size;
+    }
+    const written = writer.finish();
+    const table = decodePageTable(encodePageTable(written), "table", 0);
+    assert.deepEqual(table, written);
+    const reader = new PackReader(path, ID, table);
+    contents.forEach((content, index) => {
+      const source = reader.stream(table.streams[index]);
+      assert.equal(source.length, content.length / 4096);
+      assertSameBytes(contentOf(source), content);
+      for (let round = 0; round < 100 && source.length > 0; round++) {
+        const first = Math.floor(random() * source.length);
+        const count = Math.floor(random() * Math.min(60, source.length - first + 1));
+        assert.deepEqual(
+          contentOf(source, first, count),
+          content.subarray(first * 4096, (first + count) * 4096),
+        );
+      }
+      assert.throws(() => contentOf(source, 1, source.length), /are not in page stream/);
+    });
+    reader.close();
+  });
+}
+
+test("zero pages and pages that are there already cost nothing but an entry", (t) => {
+  const path = packPath(t);
+  const writer = new PackWriter(path, ID, { compress: false });
+  const content = randomBytes(64 * 4096, randomNumbers(6));
+  append(writer.stream(1), content);
+  append(writer.stream(2), content);
+  writer.stream(3).append(1 << 16, (view) => view.fill(0));
+  const table = writer.finish();
+  assert.equal(table.length, 64);
+  const overhead = statSync(path).size - content.length;
+  assert.ok(overhead < 100, `${overhead} bytes besides the pages`);
+  const reader = new PackReader(path, ID, table);
+  assertSameBytes(contentOf(reader.stream(table.streams[1])), content);
+  assert.ok(contentOf(reader.stream(table.streams[2]), 60000, 5000).every((byte) => byte === 0));
+  reader.close();
+});
+
+test("an index of many blocks is searched rightly", (t) => {
+  const path = packPath(t);
+  const writer = new PackWriter(path, ID, { compress: true });
+  const sink = writer.stream(1);
+  const count = 20000;
+  // No two neighbours follow each other in the pack: an extent for each page.
+  sink.append(count, (view, offset) => {
+    view.fill(0);
+    const words = new DataView(view.buffer, view.byteOffset, view.byteLength);
+    for (let at = 0; at < view.length; at += 4096) {
+      const page = (offset + at) / 4096;
+      words.setUint32(at, page % 2 ? (page % 1000) + 1 : 0, true);
+    }
+  });
+  const table = writer.finish();
+  assert.equal(table.length, 500);
+  assert.equal(table.streams[0].blocks.length, Math.ceil(count / 4096));
+  const reader = new PackReader(path, ID, table);
+  const source = reader.stream(table.streams[0]);
+  const random = randomNumbers(7);
+  for (let round = 0; round < 300; round++) {
+    const page = Math.floor(random() * count);
+    const content = contentOf(source, page, 1);
+    assert.equal(new DataView(content.buffer).getUint32(0, true), page % 2 ? (page % 1000) + 1 : 0);
+  }
+  reader.close();
+});
+
+test("a pack that has grown past the first size of the dedup table still knows every page", (t) => {
+  const path = packPath(t);
+  const writer = new PackWriter(path, ID, { compress: true });
+  const fill = (view: Uint8Array, offset: number) => {
+    view.fill(0);
+    const words = new DataView(view.buffer, view.byteOffset, view.byteLength);
+    for (let at = 0; at < view.length; at += 4096) words.setUint32(at + 2000, (offset + at) / 4096 + 1, true);
+  };
+  writer.stream(1).append(30000, fill);
+  writer.stream(2).append(30000, fill);
+  assert.equal(writer.finish().length, 30000);
+});

@@ -1,0 +1,119 @@
+/** Files of checkpoints: whole reads and writes, every failure an error that names the file. */
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { ImageError, SystemCallError } from "../errors.ts";
+
+function errnoOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
+
+function failed(call: string, file: string, error: unknown): SystemCallError {
+  const errno = errnoOf(error);
+  const hint = errno === "ENOSPC" ? "the disk is full" : undefined;
+  return new SystemCallError("the call failed", { file, op: call, errno, hint }, error);
+}
+
+/** Runs one call of node:fs on a file. */
+export function fileCall<T>(call: string, file: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw failed(call, file, error);
+  }
+}
+
+/** A file of a checkpoint that is being written. */
+export class OutputFile {
+  readonly #fd: number;
+  readonly path: string;
+  #length = 0;
+  #open = true;
+
+  /** Creates `path`, which must not exist. */
+  constructor(path: string) {
+    this.path = path;
+    this.#fd = fileCall("open", path, () => openSync(path, "wx", 0o600));
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  write(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      done += fileCall("write", this.path, () => writeSync(this.#fd, bytes, done, bytes.length - done));
+    }
+    this.#length += bytes.length;
+  }
+
+  close(): void {
+    if (this.#open) closeSync(this.#fd);
+    this.#open = false;
+  }
+}
+
+/** A file of a checkpoint that is being read, at any offset. */
+export class InputFile {
+  readonly #fd: number;
+  readonly path: string;
+  /** Bytes in the file. */
+  readonly length: number;
+
+  constructor(path: string) {
+    this.path = path;
+    try {
+      // O_NONBLOCK: a FIFO in the place of an image must not hang us.
+      this.#fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if (errnoOf(error) === "ENOENT") throw new ImageError("no such file", { file: path }, error);
+      throw failed("open", path, error);
+    }
+    const stat = fstatSync(this.#fd);
+    if (!stat.isFile()) {
+      closeSync(this.#fd);
+      throw new ImageError("not a regular file", { file: path });
+    }
+    this.length = stat.size;
+  }
+
+  /** Fills `into` from `offset` on. */
+  read(into: Uint8Array, offset: number): void {
+    for (let done = 0; done < into.length; ) {
+      const count = fileCall("read", this.path, () =>
+        readSync(this.#fd, into, done, into.length - done, offset + done),
+      );
+      if (count === 0)
+        throw new ImageError("the file ends too early", { file: this.path, offset: offset + done });
+      done += count;
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** Makes a file or directory durable. */
+export function sync(path: string): void {
+  const fd = fileCall("open", path, () => openSync(path, "r"));
+  try {
+    fileCall("fsync", path, () => fsyncSync(fd));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The whole content of a file of at most `limit` bytes. */
+export function readWhole(path: string, limit: number): Uint8Array {
+  const file = new InputFile(path);
+  try {
+    if (file.length > limit) {
+      throw new ImageError(`${file.length} bytes are more than the limit of ${limit}`, { file: path });
+    }
+    const content = new Uint8Array(file.length);
+    file.read(content, 0);
+    return content;
+  } finally {
+    file.close();
+  }
+}

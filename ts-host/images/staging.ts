@@ -1,0 +1,79 @@
+/**
+ * Where a checkpoint grows until it is complete: a hidden directory beside its final place. Publishing moves the
+ * files out, the one last whose presence says "complete"; whatever stops us before leaves nothing to mistake.
+ */
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileCall, sync } from "./files.ts";
+
+const PREFIX = ".incomplete-";
+const NAME = /^\.incomplete-(\d+)-[0-9a-f]+$/;
+
+/** Whether an entry of a directory is the staging place of a dump, running or broken off. */
+export function isStagingName(name: string): boolean {
+  return NAME.test(name);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** Removes what killed dumps left behind. */
+function removeLeftovers(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const pid = NAME.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid)))
+      rmSync(join(directory, name), { recursive: true, force: true });
+  }
+}
+
+export class Staging {
+  readonly directory: string;
+  readonly #place: string;
+  readonly #createdDirectory: boolean;
+
+  /** Creates `directory`, unless it exists, and the staging place in it. */
+  constructor(directory: string) {
+    this.directory = directory;
+    this.#createdDirectory = !existsSync(directory);
+    fileCall("mkdir", directory, () => mkdirSync(directory, { recursive: true }));
+    fileCall("readdir", directory, () => removeLeftovers(directory));
+    this.#place = join(directory, `${PREFIX}${process.pid}-${randomBytes(4).toString("hex")}`);
+    fileCall("mkdir", this.#place, () => mkdirSync(this.#place, 0o700));
+  }
+
+  /** Path of a file that grows here. */
+  path(name: string): string {
+    return join(this.#place, name);
+  }
+
+  /** Makes the files `names`, which are written and closed, durable and moves them to their place; `last` last. */
+  publish(names: string[], last: string): void {
+    for (const name of [...names, last]) sync(this.path(name));
+    for (const name of names) this.#move(name);
+    sync(this.directory);
+    this.#move(last);
+    fileCall("rmdir", this.#place, () => rmdirSync(this.#place));
+    sync(this.directory);
+  }
+
+  #move(name: string): void {
+    const target = join(this.directory, name);
+    fileCall("rename", target, () => renameSync(this.path(name), target));
+  }
+
+  /** Removes everything, and the directory too if it was made here and nobody else uses it. */
+  discard(): void {
+    rmSync(this.#place, { recursive: true, force: true });
+    if (!this.#createdDirectory) return;
+    try {
+      rmdirSync(this.directory);
+    } catch {}
+  }
+}

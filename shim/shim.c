@@ -122,7 +122,8 @@ EXPORT long cw_spawn(const char *path, int pid, u64 clone_flags)
 	u64 set_tid[1] = { (u64)(u32)pid };
 	struct clone_args args = {
 		.flags = vm_vfork | clone_flags,
-		.exit_signal = 17 /* SIGCHLD */,
+		/* A sibling of the host (CLONE_PARENT) ends with the signal that the host ends with. */
+		.exit_signal = clone_flags & 0x8000 ? 0 : 17 /* SIGCHLD */,
 		.set_tid = pid ? (u64)set_tid : 0,
 		.set_tid_size = pid ? 1 : 0,
 	};

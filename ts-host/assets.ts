@@ -9,7 +9,12 @@ function packageRoot(): string {
   return folder;
 }
 
+/** Absolute path of a file of the package, given its path from the package's root. */
+export function packageFile(path: string): string {
+  return join(packageRoot(), path);
+}
+
 /** Absolute path of a built file, given its path under dist/. */
 export function asset(path: string): string {
-  return join(packageRoot(), "dist", path);
+  return packageFile(join("dist", path));
 }

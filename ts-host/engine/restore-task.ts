@@ -18,6 +18,8 @@ import type { Tracee } from "../remote/tracee.ts";
 export interface RestoreOptions {
   shellJob: boolean;
   leaveStopped: boolean;
+  /** The task becomes a sibling of this process, not a child. */
+  sibling: boolean;
 }
 
 export interface RestoreContext {

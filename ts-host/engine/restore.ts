@@ -3,6 +3,7 @@ import { CriuWasmError, HostMismatchError, ImageError } from "../errors.ts";
 import type { FileEntry } from "../generated/messages.ts";
 import type { CheckpointReader } from "../images/checkpoint.ts";
 import { PTRACE_O_EXITKILL, PTRACE_O_TRACESYSGOOD } from "../kernel/abi/ptrace.ts";
+import { CLONE_PARENT } from "../kernel/abi/sched.ts";
 import { ERRNO, errnoName } from "../kernel/errno.ts";
 import { ProcPid } from "../kernel/process.ts";
 import { findHole } from "../kinds/memory/address-space.ts";
@@ -44,10 +45,10 @@ function runPhase(task: RestoreTask, kinds: readonly Kind[], phase: RestorePhase
 }
 
 /** The pid is free, or becomes so when a zombie is reaped; else the user is told who has it. */
-function spawnUnder(pid: number): Tracee {
+function spawnUnder(pid: number, sibling: boolean): Tracee {
   const deadline = performance.now() + ZOMBIE_PATIENCE_MS;
   for (;;) {
-    const spawned = spawnSeed(pid);
+    const spawned = spawnSeed(pid, sibling ? BigInt(CLONE_PARENT) : 0n);
     if (spawned > 0) return seizeSeed(spawned);
     if (-spawned !== ERRNO.EEXIST) {
       throw new HostMismatchError("a process with this pid cannot be made", {
@@ -128,7 +129,7 @@ export function restore(
   const task = new RestoreTask(context, tree[0]!.message);
   try {
     runPhase(task, kinds, "check");
-    task.leader.tracee = spawnUnder(task.pid);
+    task.leader.tracee = spawnUnder(task.pid, options.sibling);
     bringBack(task, kinds);
     return task.pid;
   } catch (error) {
@@ -144,6 +145,7 @@ function bringBack(task: RestoreTask, kinds: readonly Kind[]): void {
   for (const phase of RESTORE_PHASES.slice(1, -1)) runPhase(task, kinds, phase);
   release(task, arena);
   runPhase(task, kinds, "registers");
+  if (task.options.leaveStopped) process.kill(task.pid, "SIGSTOP");
   for (const thread of [...task.threads].reverse()) thread.tracee.detach();
 }
 

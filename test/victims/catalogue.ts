@@ -77,6 +77,7 @@ const memory = inArea("memory", {
   "file-past-end": "mapped pages past the end of their file, whose reading is a SIGBUS",
   "exe-deleted": "the program's own file is unlinked",
   "file-odd-names": "open and mapped files with spaces, newlines and invalid UTF-8 in their names",
+  "anon-names": "anonymous memory with names",
   mempolicy: "memory policy of the task and of a mapping",
 });
 
@@ -140,4 +141,81 @@ const timers = inArea("timers", {
   "timer-overrun": "an expired timer whose signal is blocked, and its overruns",
 });
 
-export const victims: VictimEntry[] = [...memory, ...threads, ...signals, ...waiting, ...timers];
+const prctls = [
+  "subreaper",
+  "parent-death-signal",
+  "keep-capabilities",
+  "securebits",
+  "no-new-privileges",
+  "not-dumpable",
+  "timer-slack",
+  "no-tsc",
+  "machine-check",
+  "no-huge-pages",
+  "no-huge-pages-unless-advised",
+  "memory-merge",
+  "deny-write-execute",
+  "io-flusher",
+  "no-store-bypass",
+  "no-indirect-branches",
+  "flush-l1d",
+  "futex-hash",
+  "timer-restore-ids",
+];
+
+const attributes = inArea("attributes", {
+  ...Object.fromEntries(
+    prctls.map((name) => [name, { source: "prctl.c", args: [name], checks: `the prctl attribute ${name}` }]),
+  ),
+  ...Object.fromEntries(
+    [
+      ["oom_score_adj", "321"],
+      ["coredump_filter", "0x17"],
+      ["loginuid", "1234"],
+    ].map((args) => [
+      args[0],
+      { source: "proc-attribute.c", args, checks: `/proc/self/${args[0]} is ${args[1]}` },
+    ]),
+  ),
+  creds: "real, effective, saved and file system ids, 100 groups",
+  capabilities: "inheritable, permitted, effective, bounding and ambient capabilities",
+  "seccomp-strict": { states: "R", checks: "strict seccomp: no system call but four" },
+  "seccomp-filters": "several filters, common ones and ones of single threads",
+  "seccomp-kill": "a filter that kills at every system call that is not the program's own",
+  rlimits: "all soft limits and two hard ones",
+  personality: "personality flags",
+  umask: "umask",
+  cwd: "a current directory that was renamed, not UTF-8",
+  "cwd-deleted": "a current directory that has been removed",
+  chroot: "a root directory without any of the program's files",
+  "syscall-dispatch": "syscall user dispatch and its selector",
+  "session-orphan": {
+    refusedAs: /shell-job/,
+    checks: "a member of a session and a group without leaders",
+  },
+});
+
+const files = inArea("files", {
+  "file-offset": "offsets, shared by dup and not shared by opening again",
+  "file-flags": "access modes, O_APPEND, O_NONBLOCK, O_SYNC, O_DIRECT, …, FD_CLOEXEC",
+  directory: "an open directory, read half",
+  "o-path": "O_PATH descriptors of five types of file",
+  "file-owner": "F_SETOWN, F_SETOWN_EX, F_SETSIG",
+  "ghost-file": "an unlinked file with a large hole, opened twice",
+  "ghost-linked": "files that were renamed, or whose name went but that have another",
+  "ghost-replaced": "unlinked files whose old name is taken, or whose directory is gone; O_TMPFILE",
+  devices: "/dev/null, zero, full, random, urandom; zero also mapped",
+  "file-sparse": "offsets beyond 4 GiB",
+  "descriptors-many": "1,000 descriptors, gaps, the highest number, no standard input",
+  "file-forbidden": "files that the victim itself may no longer open",
+});
+
+export const victims: VictimEntry[] = [
+  ...memory,
+  ...threads,
+  ...signals,
+  ...waiting,
+  ...timers,
+  ...attributes,
+  ...files,
+];

@@ -1,4 +1,4 @@
-/* Kernel ids with gaps, all ways of notification and kinds of clocks, armed and not, as the kernel sees them. */
+/* Kernel ids with gaps, all kinds of clocks and notification, armed and not; as the kernel sees them. */
 #include <time.h>
 
 #include "proc.h"

@@ -210,6 +210,109 @@ const files = inArea("files", {
   "file-forbidden": "files that the victim itself may no longer open",
 });
 
+/** Kinds of `descriptors.c`, and how the message that refuses them is recognised. */
+const descriptors: Record<string, RegExp> = {
+  pipe: /pipe/,
+  fifo: /fifo/i,
+  unix_socket: /socket/,
+  tcp_socket: /socket/,
+  udp_socket: /socket/,
+  netlink_socket: /socket/,
+  packet_socket: /socket/,
+  eventfd: /eventfd/,
+  epoll: /epoll/,
+  timerfd: /timerfd/,
+  signalfd: /signalfd/,
+  inotify: /inotify/,
+  fanotify: /fanotify/,
+  pidfd: /pidfd/,
+  namespace: /namespace/,
+  terminal: /terminal/,
+  secret_memory: /secret/,
+  userfaultfd: /userfaultfd/,
+  mount_tree: /mount/,
+  io_uring: /io_uring/,
+  perf_event: /perf/,
+  bpf_map: /bpf/i,
+  message_queue: /message queue/,
+  seccomp_listener: /seccomp/,
+  landlock: /landlock/i,
+};
+
+const namespaces = [
+  "uts",
+  "ipc",
+  "net",
+  "mnt",
+  "cgroup",
+  "user",
+  "pid",
+  "time",
+  "pid_for_children",
+  "time_for_children",
+];
+
+/** One row for each of `values`, named PREFIX-VALUE, which is the argument of the program. */
+function each(prefix: string, source: string, values: string[], row: Omit<VictimEntry, "name" | "area">) {
+  return Object.fromEntries(values.map((value) => [`${prefix}-${value}`, { ...row, source, args: [value] }]));
+}
+
+const refused = inArea("refused", {
+  ...Object.fromEntries(
+    Object.entries(descriptors).map(([kind, refusedAs]) => [
+      kind,
+      { source: "descriptors.c", args: [kind], refusedAs, checks: `a descriptor: ${kind}` },
+    ]),
+  ),
+  ...each("lock", "locks.c", ["flock", "posix", "ofd"], { refusedAs: /lock/, checks: "a file lock" }),
+  ...each("lock", "locks.c", ["lease"], { refusedAs: /lease/, checks: "a lease on a file" }),
+  ...each("child", "children.c", ["running", "stopped", "zombie", "vm"], {
+    refusedAs: /child/,
+    checks: "a child process",
+  }),
+  ...each("own-namespace", "own-namespace.c", namespaces, {
+    refusedAs: /namespace/,
+    checks: "a namespace of its own",
+  }),
+  "shm-sysv": { refusedAs: /System V|SysV/i, checks: "System V shared memory" },
+  aio: { refusedAs: /aio/i, checks: "an AIO context with a finished operation" },
+  "io-uring-mapped": { refusedAs: /io_uring/, checks: "a mapped ring whose descriptor is closed" },
+  ...each("thread-own", "thread-apart.c", ["files", "fs", "namespace"], {
+    refusedAs: /thread|tid/,
+    checks: "a thread that does not share what threads share",
+  }),
+  "leader-exited": { states: "Z", refusedAs: /leader|main thread/, checks: "the main thread has ended" },
+  "deadline-scheduling": { refusedAs: /deadline/i, checks: "SCHED_DEADLINE" },
+  "program-32-bit": { source: "program-32-bit.S", refusedAs: /32-bit/, checks: "a 32-bit program" },
+  ...each("traced", "traced.c", ["running"], { refusedAs: /traced|debugger/, checks: "a debugger is there" }),
+  ...each("traced", "traced.c", ["stopped"], {
+    states: "t",
+    refusedAs: /traced|debugger/,
+    checks: "a debugger holds it",
+  }),
+  zombie: { states: "Z", refusedAs: /zombie|ended/, checks: "a zombie: nothing is left to dump" },
+  "vfork-parent": {
+    states: "D",
+    refusedAs: /vfork|child|cannot be stopped/,
+    checks: "the parent of a vfork, which cannot be stopped",
+  },
+});
+
+const hostile = inArea("hostile", {
+  ...each("exits", "exits.c", ["0", "300", "3000", "30000"], {
+    endsBySelf: true,
+    checks: "it ends in the middle, with four threads",
+  }),
+  "thread-churn": "200 threads that come and go",
+  ...each("churn", "churn.c", ["memory", "descriptors", "credentials", "children"], {
+    checks: "something changes without pause",
+  }),
+  ...each("execs", "execs.c", ["leader", "thread"], { states: "SRD", checks: "it executes itself over and over" }),
+  "signal-storm": { states: "SR", checks: "numbered signals, of which none may be lost" },
+  "stop-continue": { states: "ST", checks: "stopped and continued without pause by its parent" },
+  heartbeat: { states: "R", checks: "says how long it was out at most" },
+});
+
 export const victims: VictimEntry[] = [
   ...memory,
   ...threads,
@@ -218,4 +321,6 @@ export const victims: VictimEntry[] = [
   ...timers,
   ...attributes,
   ...files,
+  ...refused,
+  ...hostile,
 ];

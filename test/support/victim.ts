@@ -130,6 +130,8 @@ function killAll(): void {
 process.on("exit", killAll);
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
 
+const CLEAN_EXIT = "exit status 0";
+
 /** A started victim, before or after it was dumped and restored: a restored one keeps its pid. */
 export class Victim {
   readonly entry: VictimEntry;
@@ -145,7 +147,7 @@ export class Victim {
     this.dir = dir;
     this.#starter = starter;
     starter.once("exit", (code, signal) => {
-      this.#starterEnd = signal ?? `exit status ${code}`;
+      this.#starterEnd = signal ?? (code === 0 ? CLEAN_EXIT : `exit status ${code}`);
     });
     starter.once("error", (error) => {
       this.#starterEnd = error.message;
@@ -183,7 +185,9 @@ export class Victim {
       () => {
         const announced = /^READY (\d+)\n/m.exec(this.output());
         if (announced) this.pid = Number(announced[1]);
-        if (!announced && this.#starterEnd !== undefined && this.verdict() === undefined) {
+        // One that ends well without a word leaves a child that will announce itself.
+        const failed = this.#starterEnd !== undefined && this.#starterEnd !== CLEAN_EXIT;
+        if (!announced && failed && !this.verdict()) {
           throw new Error(
             `${this.entry.name} ended before it was ready: ${this.#starterEnd}\n${this.output()}`,
           );
@@ -203,7 +207,7 @@ export class Victim {
 
   /** Tells it to check itself and to end. */
   go(): void {
-    for (const pid of new Set([this.pid, this.#starter.pid ?? 0])) {
+    for (const pid of this.#pids()) {
       if (!this.#owns(pid)) continue;
       for (const signal of this.entry.goSignals ?? ["SIGTERM"]) process.kill(pid, signal);
     }
@@ -223,7 +227,7 @@ export class Victim {
       () => `${this.entry.name} gives no verdict; its state is ${taskState(this.pid)}\n${this.output()}`,
       () => {
         const verdict = this.verdict();
-        if (!verdict && !this.isAlive() && !this.verdict()) {
+        if (!verdict && !this.#pids().some((pid) => this.#owns(pid)) && !this.verdict()) {
           const how = this.#starterEnd ?? "nobody knows how";
           throw new Error(`${this.entry.name} ended without a verdict: ${how}\n${this.output()}`);
         }
@@ -236,13 +240,18 @@ export class Victim {
 
   /** Ends whatever is left of it, at once. Children of a victim end with their parent. */
   kill(): void {
-    for (const pid of [this.pid, this.#starter.pid ?? 0]) {
+    for (const pid of this.#pids()) {
       try {
         if (this.#owns(pid)) process.kill(pid, "SIGKILL");
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
       }
     }
+  }
+
+  /** The victim, and the process that was started, when that is not the same and stays behind. */
+  #pids(): number[] {
+    return [...new Set([this.pid, this.#starter.pid ?? 0])];
   }
 
   /** Only a process of ours has our output file as its standard output. A leader that has exited has none. */

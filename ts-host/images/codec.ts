@@ -15,9 +15,7 @@ const UNKNOWN_SLOT = 0;
 
 /** Object -> FlatBuffer. @throws ImageError naming the field that is missing or does not fit its type */
 export function encodeMessage<N extends MessageName>(name: N, value: MessageTypes[N]): Uint8Array {
-  const builder = new Builder(1024);
-  builder.finish(buildTable(builder, name, value as unknown as AnyMessage, ""));
-  return builder.asUint8Array();
+  return buildRoot(name, value).slice();
 }
 
 /** FlatBuffer -> object; the buffer is checked first. @throws ImageError */
@@ -38,7 +36,7 @@ export function fromProtobuf(name: MessageName, proto: Uint8Array): Uint8Array {
 
 /** Object -> protobuf. @throws ImageError */
 export function encodeProtobuf<N extends MessageName>(name: N, value: MessageTypes[N]): Uint8Array {
-  return toProtobuf(name, encodeMessage(name, value));
+  return toProtobuf(name, buildRoot(name, value));
 }
 
 /** protobuf -> object. @throws ImageError */
@@ -47,6 +45,27 @@ export function decodeProtobuf<N extends MessageName>(name: N, proto: Uint8Array
 }
 
 // Objects -> FlatBuffers. Everything a table refers to is built before it.
+
+const FIRST_CAPACITY = 64 << 10;
+/** A builder that has grown beyond this is not kept. */
+const KEPT_CAPACITY = 1 << 20;
+let builder = new Builder(FIRST_CAPACITY);
+/** Where the value being built is: "vmas", 3, "start". */
+const path: (string | number)[] = [];
+
+/** A view of the builder's memory: good until the next call. */
+function buildRoot<N extends MessageName>(name: N, value: MessageTypes[N]): Uint8Array {
+  if (builder.dataBuffer().capacity() > KEPT_CAPACITY) builder = new Builder(FIRST_CAPACITY);
+  builder.clear();
+  path.length = 0;
+  builder.finish(buildTable(name, value as unknown as AnyMessage));
+  return builder.asUint8Array();
+}
+
+function wrong(message: string): ImageError {
+  const field = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`)).join("");
+  return new ImageError(message, field === "" ? {} : { field: field.slice(1) });
+}
 
 const RANGES = {
   int32: [-(2 ** 31), 2 ** 31 - 1],
@@ -58,187 +77,181 @@ const RANGES = {
   fixed64: [0n, 2n ** 64n - 1n],
 } as const;
 
-/** The value of a number or bool field, checked: 64-bit ones as bigint. */
-function checkScalar(type: keyof typeof RANGES | "bool", value: unknown, path: string): number | bigint {
+/** Adds a number or bool, as an element or as the field that `slot` is then called for. */
+function addScalar({ type, width }: FieldSchema, value: unknown): void {
   if (type === "bool") {
-    if (typeof value !== "boolean") throw new ImageError("must be true or false", { field: path });
-    return value ? 1 : 0;
+    if (typeof value !== "boolean") throw wrong("must be true or false");
+    builder.addInt8(value ? 1 : 0);
+    return;
   }
-  const [low, high] = RANGES[type];
-  const fits =
-    typeof low === "bigint"
-      ? typeof value === "bigint"
-      : typeof value === "number" && Number.isInteger(value);
+  const [low, high] = RANGES[type as keyof typeof RANGES];
+  const fits = width === 8 ? typeof value === "bigint" : Number.isInteger(value);
   if (!fits || (value as bigint) < low || (value as bigint) > high) {
-    throw new ImageError(`${String(value)} is not a value of type ${type}`, { field: path });
+    throw wrong(`${String(value)} is not a value of type ${type}`);
   }
-  return value as number | bigint;
+  if (width === 8) builder.addInt64(value as bigint);
+  else builder.addInt32(value as number);
 }
 
-function checkBytes(value: unknown, path: string): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw new ImageError("must be bytes", { field: path });
-  return value;
+function buildBytes(value: unknown): number {
+  if (!(value instanceof Uint8Array)) throw wrong("must be bytes");
+  return builder.createByteVector(value);
 }
 
-function buildTable(builder: Builder, name: MessageName, value: AnyMessage, path: string): number {
-  if (typeof value !== "object" || value === null) throw new ImageError("must be a message", { field: path });
+function buildTable(name: MessageName, value: AnyMessage): number {
+  if (typeof value !== "object" || value === null) throw wrong("must be a message");
   const schema = messageSchema(name);
-  const offsets = schema.map((field) =>
-    buildReferred(builder, field, value[field.name], within(path, field)),
-  );
-  const unknown =
-    value.unknown === undefined
-      ? 0
-      : builder.createByteVector(checkBytes(value.unknown, path === "" ? "unknown" : `${path}.unknown`));
+  const offsets = schema.map((field) => {
+    path.push(field.name);
+    const offset = buildReferred(field, value[field.name]);
+    path.pop();
+    return offset;
+  });
+  path.push("unknown");
+  const unknown = value.unknown === undefined ? 0 : buildBytes(value.unknown);
+  path.pop();
   builder.startObject(schema.length + 1);
   if (unknown !== 0) builder.addFieldOffset(UNKNOWN_SLOT, unknown, 0);
-  // Wide fields first: they then need no padding between them.
+  // The widest first: they then need no padding between them. Scalars are written even where they are 0, which
+  // is not the same as absent.
   for (const width of [8, 4, 1]) {
-    schema.forEach((field, index) => {
-      if (widthOf(field) !== width) return;
-      if (isReferred(field)) {
+    for (let index = 0; index < schema.length; index++) {
+      const field = schema[index];
+      if ((field.isReferred ? 4 : field.width) !== width) continue;
+      if (field.isReferred) {
         if (offsets[index] !== 0) builder.addFieldOffset(field.slot, offsets[index], 0);
       } else if (value[field.name] !== undefined) {
-        addScalar(builder, field, value[field.name], within(path, field));
+        path.push(field.name);
+        addScalar(field, value[field.name]);
+        builder.slot(field.slot);
+        path.pop();
       }
-    });
+    }
   }
   return builder.endObject();
 }
 
-function within(path: string, field: FieldSchema): string {
-  return path === "" ? field.name : `${path}.${field.name}`;
-}
-
-function isReferred({ type, label }: FieldSchema): boolean {
-  return label === "repeated" || type === "message" || type === "bytes" || type === "string";
-}
-
-function elementWidth({ type }: FieldSchema): 1 | 4 | 8 {
-  if (type === "bool") return 1;
-  return type.endsWith("64") ? 8 : 4;
-}
-
-function widthOf(field: FieldSchema): 1 | 4 | 8 {
-  return isReferred(field) ? 4 : elementWidth(field);
-}
-
 /** Builds what a table refers to by offset; 0: nothing. */
-function buildReferred(builder: Builder, field: FieldSchema, value: unknown, path: string): number {
+function buildReferred(field: FieldSchema, value: unknown): number {
   if (value === undefined) {
-    if (field.label !== "optional") throw new ImageError("required field is missing", { field: path });
+    if (field.label !== "optional") throw wrong("required field is missing");
     return 0;
   }
+  if (!field.isReferred) return 0;
   if (field.label === "repeated") {
-    if (!Array.isArray(value)) throw new ImageError("must be an array", { field: path });
-    return value.length === 0 ? 0 : buildVector(builder, field, value, path);
+    if (!Array.isArray(value)) throw wrong("must be an array");
+    return value.length === 0 ? 0 : buildVector(field, value);
   }
-  if (field.type === "message") return buildTable(builder, field.message!, value as AnyMessage, path);
-  return isReferred(field) ? builder.createByteVector(checkBytes(value, path)) : 0;
+  return field.type === "message" ? buildTable(field.message!, value as AnyMessage) : buildBytes(value);
 }
 
-function buildVector(builder: Builder, field: FieldSchema, values: unknown[], path: string): number {
-  const { type } = field;
-  if (type === "message" || type === "bytes" || type === "string") {
-    const offsets = values.map((value, index) => {
-      const own = `${path}[${index}]`;
-      return type === "message"
-        ? buildTable(builder, field.message!, value as AnyMessage, own)
-        : buildBytesTable(builder, checkBytes(value, own));
-    });
-    builder.startVector(4, offsets.length, 4);
-    for (const offset of offsets.reverse()) builder.addOffset(offset);
-    return builder.endVector();
-  }
-  const width = elementWidth(field);
+function buildVector(field: FieldSchema, values: unknown[]): number {
+  const { type, width } = field;
+  const ofNumbers = type !== "message" && type !== "bytes" && type !== "string";
+  const offsets = ofNumbers ? [] : values.map((value, index) => buildElement(field, value, index));
   builder.startVector(width, values.length, width);
   for (let index = values.length - 1; index >= 0; index--) {
-    const value = checkScalar(type, values[index], `${path}[${index}]`);
-    if (width === 8) builder.addInt64(value as bigint);
-    else if (width === 4) builder.addInt32(value as number);
-    else builder.addInt8(value as number);
+    if (ofNumbers) {
+      path.push(index);
+      addScalar(field, values[index]);
+      path.pop();
+    } else {
+      builder.addOffset(offsets[index]);
+    }
   }
   return builder.endVector();
 }
 
+function buildElement(field: FieldSchema, value: unknown, index: number): number {
+  path.push(index);
+  const offset =
+    field.type === "message" ? buildTable(field.message!, value as AnyMessage) : buildBytesTable(value);
+  path.pop();
+  return offset;
+}
+
 /** The table `Bytes` of the schema. */
-function buildBytesTable(builder: Builder, bytes: Uint8Array): number {
-  const vector = builder.createByteVector(bytes);
+function buildBytesTable(bytes: unknown): number {
+  const vector = buildBytes(bytes);
   builder.startObject(1);
   builder.addFieldOffset(0, vector, 0);
   return builder.endObject();
 }
 
-function addScalar(builder: Builder, field: FieldSchema, value: unknown, path: string): void {
-  const checked = checkScalar(field.type as keyof typeof RANGES, value, path);
-  const width = widthOf(field);
-  // Written whatever it is: 0 is not the same as absent.
-  if (width === 8) builder.addInt64(checked as bigint);
-  else if (width === 4) builder.addInt32(checked as number);
-  else builder.addInt8(checked as number);
-  builder.slot(field.slot);
-}
-
 // FlatBuffers -> objects. The buffer has been checked, or comes from the core.
 
-function readRoot<N extends MessageName>(name: N, flat: Uint8Array): MessageTypes[N] {
-  const buffer = new ByteBuffer(flat);
-  return readTable(buffer, name, buffer.readInt32(0)) as unknown as MessageTypes[N];
+/** A FlatBuffer being read: its structure by the runtime, its numbers by a DataView, which is faster. */
+interface Flat {
+  buffer: ByteBuffer;
+  numbers: DataView;
 }
 
-function readTable(buffer: ByteBuffer, name: MessageName, table: number): AnyMessage {
+function readRoot<N extends MessageName>(name: N, flat: Uint8Array): MessageTypes[N] {
+  // A plain Uint8Array even if a Buffer was given: slices are then copies.
+  const buffer = new ByteBuffer(new Uint8Array(flat.buffer, flat.byteOffset, flat.length));
+  const numbers = new DataView(flat.buffer, flat.byteOffset, flat.length);
+  return readTable({ buffer, numbers }, name, buffer.readInt32(0)) as unknown as MessageTypes[N];
+}
+
+function readTable(flat: Flat, name: MessageName, table: number): AnyMessage {
   const result: AnyMessage = {};
   for (const field of messageSchema(name)) {
-    const offset = buffer.__offset(table, 4 + 2 * field.slot);
+    const offset = flat.buffer.__offset(table, 4 + 2 * field.slot);
     if (field.label === "repeated") {
-      result[field.name] = offset === 0 ? [] : readVector(buffer, field, table + offset);
+      result[field.name] = offset === 0 ? [] : readVector(flat, field, table + offset);
     } else if (offset !== 0) {
-      result[field.name] = readValue(buffer, field, table + offset);
+      result[field.name] = readValue(flat, field, table + offset);
     } else if (field.label === "required") {
-      result[field.name] = field.type === "bool" ? false : elementWidth(field) === 8 ? 0n : 0;
+      result[field.name] = field.type === "bool" ? false : field.width === 8 ? 0n : 0;
     }
   }
-  const unknown = buffer.__offset(table, 4 + 2 * UNKNOWN_SLOT);
-  if (unknown !== 0) result.unknown = readBytes(buffer, table + unknown);
+  const unknown = flat.buffer.__offset(table, 4 + 2 * UNKNOWN_SLOT);
+  if (unknown !== 0 && flat.buffer.__vector_len(table + unknown) > 0) {
+    result.unknown = readBytes(flat, table + unknown);
+  }
   return result;
 }
 
-function readValue(buffer: ByteBuffer, field: FieldSchema, at: number): unknown {
+function readValue(flat: Flat, field: FieldSchema, at: number): unknown {
   switch (field.type) {
     case "bool":
-      return buffer.readUint8(at) !== 0;
+      return flat.numbers.getUint8(at) !== 0;
     case "uint32":
-      return buffer.readUint32(at);
+      return flat.numbers.getUint32(at, true);
     case "int32":
     case "sint32":
-      return buffer.readInt32(at);
+      return flat.numbers.getInt32(at, true);
     case "uint64":
     case "fixed64":
-      return buffer.readUint64(at);
+      return flat.numbers.getBigUint64(at, true);
     case "int64":
     case "sint64":
-      return buffer.readInt64(at);
+      return flat.numbers.getBigInt64(at, true);
     case "message":
-      return readTable(buffer, field.message!, buffer.__indirect(at));
+      return readTable(flat, field.message!, flat.buffer.__indirect(at));
     default:
-      return readBytes(buffer, at);
+      return readBytes(flat, at);
   }
 }
 
-function readVector(buffer: ByteBuffer, field: FieldSchema, at: number): unknown[] {
-  const start = buffer.__vector(at);
-  const width = elementWidth(field);
+function readVector(flat: Flat, field: FieldSchema, at: number): unknown[] {
+  const start = flat.buffer.__vector(at);
   const isBytes = field.type === "bytes" || field.type === "string";
-  return Array.from({ length: buffer.__vector_len(at) }, (_, index) => {
-    const element = start + width * index;
-    if (!isBytes) return readValue(buffer, field, element);
-    const table = buffer.__indirect(element);
-    return readBytes(buffer, table + buffer.__offset(table, 4));
-  });
+  const values: unknown[] = [];
+  for (let left = flat.buffer.__vector_len(at), element = start; left > 0; left--, element += field.width) {
+    values.push(isBytes ? readBytesTable(flat, element) : readValue(flat, field, element));
+  }
+  return values;
+}
+
+/** The table `Bytes` of the schema. */
+function readBytesTable(flat: Flat, at: number): Uint8Array {
+  const table = flat.buffer.__indirect(at);
+  return readBytes(flat, table + flat.buffer.__offset(table, 4));
 }
 
 /** A copy: the buffer may be the core's memory. */
-function readBytes(buffer: ByteBuffer, at: number): Uint8Array {
+function readBytes({ buffer }: Flat, at: number): Uint8Array {
   const start = buffer.__vector(at);
   return buffer.bytes().slice(start, start + buffer.__vector_len(at));
 }

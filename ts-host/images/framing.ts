@@ -17,12 +17,14 @@ import {
 } from "../generated/messages.ts";
 import type { ImageName, ImageRecord } from "./checkpoint.ts";
 import { decodeProtobuf, encodeProtobuf } from "./codec.ts";
+import { type EntryRecord, readPlainEntries, writePlainEntries } from "./pagemap.ts";
 
 const ORDINARY_MAGIC = 0x54564319;
 const SERVICE_MAGIC = 0x55105940;
 /** More records than this are refused; the largest images, pagemaps, have one per run of pages. */
 const MAX_RECORDS = 4 << 20;
 
+const NOTHING = new Uint8Array();
 const KINDS = Object.keys(IMAGE_KINDS) as ImageKind[];
 
 // File names.
@@ -73,7 +75,8 @@ class Reader {
   record: number | undefined;
 
   constructor(bytes: Uint8Array, file: string | undefined) {
-    this.#bytes = bytes;
+    // A plain Uint8Array even if a Buffer was given: payloads are parts of it.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#file = file;
   }
@@ -98,6 +101,13 @@ class Reader {
     const start = this.offset;
     this.offset += Number(length);
     return this.#bytes.subarray(start, this.offset);
+  }
+
+  /** Entries of a pagemap as long as they are of the common form. */
+  plainEntries(): EntryRecord[] {
+    const { records, consumed } = readPlainEntries(this.#bytes.subarray(this.offset));
+    this.offset += consumed;
+    return records;
   }
 
   message<N extends MessageName>(name: N): MessageTypes[N] {
@@ -154,7 +164,13 @@ export function parseImage<K extends ImageKind>(kind: K, bytes: Uint8Array, file
   while (reader.left > 0) {
     reader.record = records.length;
     if (records.length === MAX_RECORDS) throw reader.error(`more than ${MAX_RECORDS} records`);
-    const message = reader.message(messageOfRecord(format, records.length));
+    const name = messageOfRecord(format, records.length);
+    const plain = name === "pagemap_entry" ? reader.plainEntries() : [];
+    if (plain.length > 0) {
+      for (const record of plain) records.push(record as ImageRecord<K>);
+      continue;
+    }
+    const message = reader.message(name);
     const payload = readPayload(reader, format, message);
     records.push((payload === undefined ? { message } : { message, payload }) as ImageRecord<K>);
   }
@@ -264,22 +280,32 @@ export function writeGhostChunks(chunks: readonly GhostChunk[]): Uint8Array {
 // Writing.
 
 class Writer {
-  readonly #parts: Uint8Array[] = [];
+  #bytes = new Uint8Array(4096);
   #length = 0;
 
+  #room(count: number): number {
+    const start = this.#length;
+    this.#length += count;
+    if (this.#length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length));
+      grown.set(this.#bytes.subarray(0, start));
+      this.#bytes = grown;
+    }
+    return start;
+  }
+
   bytes(part: Uint8Array): void {
-    this.#parts.push(part);
-    this.#length += part.length;
+    const start = this.#room(part.length);
+    this.#bytes.set(part, start);
   }
 
   zeros(count: number): void {
-    this.bytes(new Uint8Array(count));
+    this.#room(count);
   }
 
   uint32(value: number): void {
-    const part = new Uint8Array(4);
-    new DataView(part.buffer).setUint32(0, value, true);
-    this.bytes(part);
+    const start = this.#room(4);
+    new DataView(this.#bytes.buffer).setUint32(start, value, true);
   }
 
   message<N extends MessageName>(name: N, message: MessageTypes[N]): void {
@@ -288,14 +314,15 @@ class Writer {
     this.bytes(proto);
   }
 
+  /** Entries of a pagemap from `first` on, as long as they are of the common form; returns how many. */
+  plainEntries(records: readonly EntryRecord[], first: number): number {
+    const { bytes, count } = writePlainEntries(records, first);
+    this.bytes(bytes);
+    return count;
+  }
+
   finish(): Uint8Array {
-    const whole = new Uint8Array(this.#length);
-    let offset = 0;
-    for (const part of this.#parts) {
-      whole.set(part, offset);
-      offset += part.length;
-    }
-    return whole;
+    return this.#bytes.slice(0, this.#length);
   }
 }
 
@@ -313,34 +340,46 @@ export function writeImage<K extends ImageKind>(
   if (format.header === "ordinary") writer.uint32(ORDINARY_MAGIC);
   if (format.header === "service") writer.uint32(SERVICE_MAGIC);
   if (format.header !== "none") writer.uint32(format.magic);
-  records.forEach(({ message, payload }, record) => {
-    try {
-      if (format.messages.length > 0) writer.message(messageOfRecord(format, record), message as never);
-      writePayload(writer, format, message, payload);
-    } catch (error) {
-      throw error instanceof ImageError ? error.within({ file, record }) : error;
-    }
-  });
+  let record = 0;
+  while (record < records.length) {
+    const plain = messageOfRecord(format, record) === "pagemap_entry";
+    const written = plain ? writer.plainEntries(records as readonly EntryRecord[], record) : 0;
+    if (written === 0) writeRecord(writer, format, records[record], { file, record });
+    record += Math.max(written, 1);
+  }
   return writer.finish();
+}
+
+function writeRecord(
+  writer: Writer,
+  format: ImageFormat,
+  { message, payload }: ImageRecord,
+  context: { file: string | undefined; record: number },
+): void {
+  try {
+    if (format.messages.length > 0) writer.message(messageOfRecord(format, context.record), message as never);
+    writePayload(writer, format, message, payload);
+  } catch (error) {
+    throw error instanceof ImageError ? error.within(context) : error;
+  }
 }
 
 function writePayload(
   writer: Writer,
   format: ImageFormat,
   message: unknown,
-  payload: Uint8Array = new Uint8Array(),
+  payload: Uint8Array = NOTHING,
 ): void {
   const rule = format.payload;
-  if (typeof rule === "object" || (rule === undefined && format.messages.length > 0)) {
-    const sizes = rule && payloadSizes(rule, message);
-    const { content, padded } = sizes ?? { content: 0n, padded: 0n };
-    const length = BigInt(payload.length);
-    if (length !== content && length !== padded) {
-      throw new ImageError(`the payload has ${length} bytes, its record says ${content}`);
-    }
+  if (typeof rule === "string" || format.messages.length === 0) {
     writer.bytes(payload);
-    writer.zeros(Number(padded - length));
     return;
   }
+  const { content, padded } = (rule && payloadSizes(rule, message)) ?? { content: 0n, padded: 0n };
+  const length = BigInt(payload.length);
+  if (length !== content && length !== padded) {
+    throw new ImageError(`the payload has ${length} bytes, its record says ${content}`);
+  }
   writer.bytes(payload);
+  writer.zeros(Number(padded - length));
 }

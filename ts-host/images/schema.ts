@@ -24,6 +24,10 @@ export interface FieldSchema {
   slot: number;
   type: (typeof TYPES)[number];
   label: (typeof LABELS)[number];
+  /** Bytes of the value in FlatBuffers, of an element where it is repeated; of an offset, for what is not a number. */
+  width: 1 | 4 | 8;
+  /** Whether the table holds an offset to it, not the value itself. */
+  isReferred: boolean;
   /** The message of a field of type "message". */
   message?: MessageName;
   /** Name of the enum, in ENUMS, of a field that holds one. */
@@ -38,7 +42,11 @@ const schemas = new Map<MessageName, readonly FieldSchema[]>();
 
 /** The table as the core takes it. */
 export function schemaTable(): Uint8Array {
-  table ??= Uint8Array.from(atob(TABLE), (character) => character.charCodeAt(0));
+  if (table === undefined) {
+    const packed = atob(TABLE);
+    table = new Uint8Array(packed.length);
+    for (let index = 0; index < packed.length; index++) table[index] = packed.charCodeAt(index);
+  }
   return table;
 }
 
@@ -63,6 +71,11 @@ export function messageSchema(name: MessageName): readonly FieldSchema[] {
   return schema;
 }
 
+function widthOf(type: FieldSchema["type"]): 1 | 4 | 8 {
+  if (type === "bool") return 1;
+  return type.endsWith("64") ? 8 : 4;
+}
+
 function readSchema(message: number): FieldSchema[] {
   const bytes = schemaTable();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -72,13 +85,17 @@ function readSchema(message: number): FieldSchema[] {
     const index = first + position;
     const row = 8 + 4 * MESSAGES.length + 8 * index;
     const type = TYPES[bytes[row + 5]];
+    const label = LABELS[bytes[row + 6]];
+    const isScalar = type !== "message" && type !== "bytes" && type !== "string";
     const name = MESSAGES[view.getUint16(row + 2, true)] as MessageName;
     return {
       name: FIELDS[index],
       number: view.getUint16(row, true),
       slot: bytes[row + 4],
       type,
-      label: LABELS[bytes[row + 6]],
+      label,
+      width: widthOf(type),
+      isReferred: label === "repeated" || !isScalar,
       ...(type === "message" ? { message: name } : {}),
       ...(index in FIELD_ENUMS ? { enumeration: FIELD_ENUMS[index] } : {}),
       ...(index in SHOW ? { show: SHOW[index] } : {}),

@@ -17,6 +17,9 @@ export interface CoreExports {
   verify(message: number, length: number): number;
   toProtobuf(message: number, length: number): number;
   fromProtobuf(message: number, length: number): number;
+  pagemapToRows(length: number): number;
+  pagemapConsumed(): number;
+  pagemapFromRows(count: number): number;
   failureCode(): number;
   failureOffset(): number;
   failurePath(): number;

@@ -14,14 +14,16 @@ const FAILURES: Record<number, string> = {
   6: "required field is missing",
   7: "messages are nested deeper than 64 levels",
   8: "more than 8388608 values in one message",
-  9: "message is too large: more than 64 MiB in protobuf or 256 MiB in FlatBuffers",
+  9: "message is too large: more than 64 MiB in protobuf or 128 MiB in FlatBuffers",
   10: "an offset points outside of the buffer",
   11: "misaligned",
   12: "bad vtable",
   13: "a bool is neither 0 nor 1",
   14: "written by a newer version: this field is not known here",
+  15: "a field among the unknown ones is known",
 };
 const NO_ELEMENT = 0xffffffff;
+const UNKNOWN_FIELDS = 0xffffffff;
 
 type Operation = "toProtobuf" | "fromProtobuf";
 
@@ -46,7 +48,8 @@ function failure(core: Core): ImageError {
   for (let level = 0; level < levels; level++) {
     const element = words.getUint32(8 * level + 4, true);
     if (field !== "") field += ".";
-    field += fieldName(words.getUint32(8 * level, true));
+    const index = words.getUint32(8 * level, true);
+    field += index === UNKNOWN_FIELDS ? "unknown" : fieldName(index);
     if (element !== NO_ELEMENT) field += `[${element}]`;
   }
   const message = FAILURES[core.exports.failureCode()] ?? "not a message";
@@ -79,4 +82,28 @@ export function verifyFlat(name: MessageName, flat: Uint8Array): void {
   const core = preparedCore();
   putInput(core, flat);
   if (core.exports.verify(messageIndex(name), flat.length) < 0) throw failure(core);
+}
+
+/** Bytes of a row: u64 vaddr, u64 nr_pages, u32 flags, u32 zero; little-endian. */
+export const PAGEMAP_ROW = 24;
+
+/**
+ * Framed pagemap entries -> rows, as far as rows can hold them: entries of vaddr, flags and nr_pages alone, as
+ * CRIU writes them unless it compresses. `consumed`: how many of the bytes those were. `rows` is a view of the
+ * core's memory.
+ */
+export function pagemapToRows(records: Uint8Array): { rows: Uint8Array; consumed: number } {
+  const core = preparedCore();
+  putInput(core, records);
+  const count = core.exports.pagemapToRows(records.length);
+  const rows = core.view(core.exports.transcodeOutput(), PAGEMAP_ROW * count);
+  return { rows, consumed: core.exports.pagemapConsumed() };
+}
+
+/** Rows -> framed pagemap entries, the inverse of `pagemapToRows`. Returns a view of the core's memory. */
+export function pagemapFromRows(rows: Uint8Array): Uint8Array {
+  const core = preparedCore();
+  putInput(core, rows);
+  const length = core.exports.pagemapFromRows(rows.length / PAGEMAP_ROW);
+  return core.view(core.exports.transcodeOutput(), length);
 }

@@ -4,14 +4,15 @@
  * FlatBuffers allows (offsets are unsigned) though its own builders go the other way.
  */
 import {
-  BAD_TAG, DUPLICATE, enter, fail, LONG_VARINT, MISSING, NO_ELEMENT, OUTPUT_FULL, TOO_DEEP, TOO_MANY_VALUES,
-  TRUNCATED, WRONG_WIRE_TYPE,
+  DUPLICATE, enter, fail, MISSING, NO_ELEMENT, OUTPUT_FULL, TOO_DEEP, TOO_MANY_VALUES, TRUNCATED,
+  WRONG_WIRE_TYPE,
 } from "./failure";
 import { MAX_DEPTH, MAX_FIELDS, MAX_VALUES } from "./limits";
 import {
-  BOOL, DELIMITED, EIGHT_BYTES, fieldCount, fieldRow, findField, firstField, FIXED64, FOUR_BYTES, isScalar,
-  labelOf, MESSAGE, messageOf, REPEATED, REQUIRED, SINT32, SINT64, slotOf, typeOf, VARINT, widthOf, wireTypeOf,
+  BOOL, DELIMITED, fieldCount, fieldRow, findField, firstField, FIXED64, isScalar, labelOf, MESSAGE, messageOf,
+  REPEATED, REQUIRED, SINT32, SINT64, slotOf, typeOf, widthOf, wireTypeOf,
 } from "./schema";
+import { beginReading, readTag, readVarint, skipValue, tagNumber, tagWireType, varint } from "./wire";
 
 /**
  * Notes on the fields of the message at each level, 16 bytes a field: u32 occurrences; u32 where in the output
@@ -31,14 +32,10 @@ let outputEnd: usize = 0;
 let cursor: usize = 0;
 let values: u32 = 0;
 
-/** What `readVarint` and `readTag` found. */
-let varint: u64 = 0;
-let tagNumber: u32 = 0;
-let tagWireType: u32 = 0;
-
 /** Returns the length of the FlatBuffer in `into`, 0 on failure. */
 export function decodeProtobuf(message: u32, from: usize, length: usize, into: usize, capacity: usize): usize {
   input = from;
+  beginReading(from);
   output = into;
   outputEnd = into + capacity;
   cursor = into;
@@ -55,60 +52,6 @@ function charge(count: u32, at: usize, depth: u32): bool {
   if (count > MAX_VALUES - values) return fail(TOO_MANY_VALUES, at - input, depth) != 0;
   values += count;
   return true;
-}
-
-// Reading. Each function returns the address after what it read, 0 on failure.
-
-// @ts-ignore: decorator
-@inline
-function readVarint(at: usize, end: usize, depth: u32): usize {
-  if (at < end) {
-    const byte = load<u8>(at);
-    if (byte < 0x80) {
-      varint = byte;
-      return at + 1;
-    }
-  }
-  return readLongVarint(at, end, depth);
-}
-
-function readLongVarint(start: usize, end: usize, depth: u32): usize {
-  let result: u64 = 0;
-  let at = start;
-  for (let shift: u64 = 0; shift < 70; shift += 7) {
-    if (at >= end) return fail(TRUNCATED, at - input, depth);
-    const byte = load<u8>(at++);
-    result |= <u64>(byte & 0x7f) << shift;
-    if (byte < 0x80) {
-      varint = result;
-      return at;
-    }
-  }
-  return fail(LONG_VARINT, start - input, depth);
-}
-
-function readTag(start: usize, end: usize, depth: u32): usize {
-  const at = readVarint(start, end, depth);
-  if (!at) return 0;
-  tagNumber = <u32>(varint >> 3);
-  tagWireType = <u32>varint & 7;
-  const known = tagWireType <= DELIMITED || tagWireType == FOUR_BYTES;
-  if (varint > u32.MAX_VALUE || tagNumber == 0 || !known) return fail(BAD_TAG, start - input, depth);
-  return at;
-}
-
-/** Passes over a value; of a delimited one, `varint` is then the length. */
-function skipValue(wireType: u32, start: usize, end: usize, depth: u32): usize {
-  if (wireType == VARINT) return readVarint(start, end, depth);
-  let at = start;
-  let length: u64 = wireType == EIGHT_BYTES ? 8 : 4;
-  if (wireType == DELIMITED) {
-    at = readVarint(start, end, depth);
-    if (!at) return 0;
-    length = varint;
-  }
-  if (length > end - at) return fail(TRUNCATED, start - input, depth);
-  return at + <usize>length;
 }
 
 // Writing.

@@ -18,11 +18,15 @@ export const MISALIGNED: u32 = 11;
 export const BAD_VTABLE: u32 = 12;
 export const BAD_BOOL: u32 = 13;
 export const NEWER_SCHEMA: u32 = 14;
+export const KNOWN_FIELD: u32 = 15;
 /** Never seen by the host: the call is repeated with a larger output buffer. */
-export const OUTPUT_FULL: u32 = 15;
+export const OUTPUT_FULL: u32 = 16;
 
 /** In `enter`: the field is not repeated. */
 export const NO_ELEMENT: u32 = 0xffffffff;
+
+/** In `enter`, as the field: those that the schema does not know. */
+export const UNKNOWN_FIELDS: u32 = 0xffffffff;
 
 /** Per level: u32 index of the field, u32 index of the element or NO_ELEMENT. */
 const path: usize = memory.data((MAX_DEPTH + 1) * 8);

@@ -6,6 +6,7 @@ import { failureCode, fail, OUTPUT_FULL, TOO_LARGE } from "./failure";
 import { MAX_FLAT, MAX_PROTOBUF } from "./limits";
 import { decodeProtobuf } from "./decode";
 import { encodeProtobuf } from "./encode";
+import { LONGEST_RECORD, readRows, recordsEnd, ROW, writeRows } from "./pagemap";
 import { verifyFlat } from "./verify";
 
 export { setSchema } from "./schema";
@@ -66,6 +67,29 @@ export function fromProtobuf(message: u32, length: usize): i32 {
     capacity = 2 * bufferCapacity;
   } while (capacity <= MAX_FLAT);
   return <i32>fail(TOO_LARGE, 0, 0) - 1;
+}
+
+/**
+ * Framed pagemap entries in the input -> rows in the output: how many. Stops before a record that rows cannot
+ * hold; `pagemapConsumed` says where.
+ */
+export function pagemapToRows(length: usize): i32 {
+  // The shortest record that is read has 12 bytes: half a row.
+  reserve(roundUp(2 * length));
+  output = buffer;
+  return <i32>((readRows(input, input + length, buffer) - buffer) / ROW);
+}
+
+/** Bytes of the input that the last `pagemapToRows` took. */
+export function pagemapConsumed(): usize {
+  return recordsEnd - input;
+}
+
+/** Rows in the input -> framed pagemap entries in the output: their length. */
+export function pagemapFromRows(count: u32): i32 {
+  reserve(roundUp(<usize>count * LONGEST_RECORD));
+  output = buffer;
+  return <i32>(writeRows(input, count, buffer) - buffer);
 }
 
 function reserve(capacity: usize): void {

@@ -4,14 +4,15 @@
  * to from several places count each time.
  */
 import {
-  BAD_BOOL, BAD_VTABLE, enter, fail, MISALIGNED, MISSING, NEWER_SCHEMA, NO_ELEMENT, OUT_OF_BOUNDS, TOO_DEEP,
-  TOO_LARGE, TOO_MANY_VALUES,
+  BAD_BOOL, BAD_VTABLE, enter, fail, KNOWN_FIELD, MISALIGNED, MISSING, NEWER_SCHEMA, NO_ELEMENT, OUT_OF_BOUNDS, TOO_DEEP,
+  TOO_LARGE, TOO_MANY_VALUES, UNKNOWN_FIELDS,
 } from "./failure";
 import { MAX_DEPTH, MAX_FLAT, MAX_VALUES } from "./limits";
 import {
-  BOOL, fieldCount, fieldRow, firstField, isScalar, labelOf, MESSAGE, messageOf, REPEATED, REQUIRED, slotOf,
+  BOOL, fieldCount, fieldRow, findField, firstField, isScalar, labelOf, MESSAGE, messageOf, REPEATED, REQUIRED, slotOf,
   typeOf, widthOf,
 } from "./schema";
+import { beginReading, readTag, skipValue, tagNumber, tagWireType } from "./wire";
 
 let base: usize = 0;
 let size: u64 = 0;
@@ -24,6 +25,7 @@ let tableSize: u32 = 0;
 
 export function verifyFlat(message: u32, buffer: usize, length: usize): bool {
   base = buffer;
+  beginReading(buffer);
   size = length;
   values = 0;
   if (length > MAX_FLAT) return fail(TOO_LARGE, MAX_FLAT, 0) != 0;
@@ -77,8 +79,7 @@ function verifyTable(message: u32, at: u64, depth: u32): bool {
     if (load<u16>(ownVtable + entry)) return fail(NEWER_SCHEMA, ownVtable + entry - base, depth) != 0;
   }
   const unknown = offsetOf(ownVtable, ownVtableSize, 0);
-  if (unknown && !verifyReferred(at, unknown, ownSize, depth)) return false;
-  if (unknown && !verifyVector(at + unknown, 1, depth)) return false;
+  if (unknown && !verifyUnknown(message, at, unknown, ownSize, depth)) return false;
   for (let index: u32 = 0; index < count; index++) {
     const row = fieldRow(first + index);
     const offset = offsetOf(ownVtable, ownVtableSize, slotOf(row));
@@ -133,6 +134,26 @@ function verifyVector(field: u64, width: u32, depth: u32): bool {
   if ((vector + 4) & (width - 1)) return fail(MISALIGNED, <usize>field, depth) != 0;
   const bytes = <u64>load<u32>(base + <usize>vector) * width;
   if (vector + 4 + bytes > size) return fail(OUT_OF_BOUNDS, <usize>vector, depth) != 0;
+  return true;
+}
+
+/** Slot 0: whole protobuf fields, none of them one that the message has a slot for. */
+function verifyUnknown(message: u32, table: u64, offset: u32, tableSize: u32, depth: u32): bool {
+  enter(depth, UNKNOWN_FIELDS, NO_ELEMENT);
+  const known = depth + 1;
+  if (!verifyReferred(table, offset, tableSize, known)) return false;
+  const place = table + offset;
+  if (!verifyVector(place, 1, known)) return false;
+  const vector = base + <usize>(place + load<u32>(base + <usize>place));
+  const end = vector + 4 + load<u32>(vector);
+  for (let at = vector + 4; at < end; ) {
+    const tag = at;
+    at = readTag(tag, end, known);
+    if (!at || !charge(1, tag - base, known)) return false;
+    if (findField(message, tagNumber, 0) >= 0) return fail(KNOWN_FIELD, tag - base, known) != 0;
+    at = skipValue(tagWireType, at, end, known);
+    if (!at) return false;
+  }
   return true;
 }
 

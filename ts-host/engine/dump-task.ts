@@ -85,7 +85,7 @@ export class DumpTask {
   readonly frozen: FrozenProcess | undefined;
   /** The leader first, then by tid. */
   readonly threads: readonly DumpThread[];
-  readonly core: Partial<TaskCoreEntry> = {};
+  readonly core: Partial<TaskCoreEntry> = { sigactions: [] };
   readonly pageCounts = { pagesScanned: 0, pagesWritten: 0, sharedPagesScanned: 0, sharedPagesWritten: 0 };
   readonly mm: Partial<MmEntry> = { aios: [], mm_saved_auxv: [], vmas: [] };
 

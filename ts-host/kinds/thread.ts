@@ -5,7 +5,7 @@
 import type { Kind } from "../engine/kind.ts";
 import type { RestoreTask } from "../engine/restore-task.ts";
 import { GDT_ENTRY_TLS_MAX, GDT_ENTRY_TLS_MIN, readUserDesc } from "../kernel/abi/ldt.ts";
-import { PR_GET_TID_ADDRESS, PR_SET_NAME } from "../kernel/abi/prctl.ts";
+import { PR_GET_PDEATHSIG, PR_GET_TID_ADDRESS, PR_SET_NAME, PR_SET_PDEATHSIG } from "../kernel/abi/prctl.ts";
 import { PTRACE_GET_THREAD_AREA } from "../kernel/abi/ptrace.ts";
 import {
   CLONE_CHILD_CLEARTID,
@@ -89,6 +89,8 @@ export const thread: Kind = {
     const comm = thread.proc.comm();
     const clearTid = batch.room(8);
     batch.call("prctl", [PR_GET_TID_ADDRESS, clearTid, 0, 0, 0]);
+    const parentDeath = batch.room(4);
+    batch.call("prctl", [PR_GET_PDEATHSIG, parentDeath, 0, 0, 0]);
     return () => {
       const robust = robustList(thread.tid);
       const rseq = rseqRegistration(thread.tracee);
@@ -97,6 +99,7 @@ export const thread: Kind = {
       thread.core.futex_rla = robust.address;
       thread.core.futex_rla_len = robust.length;
       thread.core.comm = comm;
+      thread.core.pdeath_sig = parentDeath.bytes.readUInt32LE(0) || undefined;
       if (rseq.address !== 0n) {
         thread.core.rseq_entry = {
           rseq_abi_pointer: rseq.address,
@@ -122,6 +125,10 @@ export const thread: Kind = {
         batch.call("rseq", [rseq.rseq_abi_pointer, rseq.rseq_abi_size, 0, rseq.signature]);
       }
       batch.call("prctl", [PR_SET_NAME, batch.text(core.comm ?? task.core.comm), 0, 0, 0]);
+    },
+    // After the credentials, whose change resets it; the seed asked to end with the host.
+    arm(thread, batch) {
+      batch.call("prctl", [PR_SET_PDEATHSIG, thread.core.pdeath_sig ?? 0, 0, 0, 0]);
     },
   },
 };

@@ -15,8 +15,11 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { describe, ImageError, UnsupportedError } from "../../ts-host/errors.ts";
 import type { CheckpointReader, ImageRecord } from "../../ts-host/images/checkpoint.ts";
-import { CriuReader, CriuWriter } from "../../ts-host/images/criu.ts";
-import { NativeReader, NativeWriter } from "../../ts-host/images/native.ts";
+import { CriuWriter } from "../../ts-host/images/criu.ts";
+import { CriuReader } from "../../ts-host/images/criu-reader.ts";
+import { DirectorySource } from "../../ts-host/images/directory.ts";
+import { NativeWriter } from "../../ts-host/images/native.ts";
+import { NativeReader } from "../../ts-host/images/native-reader.ts";
 import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
 import { assertSameBytes, mixedPages, randomNumbers } from "../support/pages.ts";
@@ -54,7 +57,7 @@ function sampleDirectory(t: TestContext, sample: string): string {
   const directory = join(temporaryDirectory(t), sample);
   cpSync(join(SAMPLES, sample), directory, { recursive: true });
   const random = randomNumbers(21);
-  for (const [id, pages] of pagesWanted(new CriuReader(directory))) {
+  for (const [id, pages] of pagesWanted(new CriuReader(new DirectorySource(directory)))) {
     writeFileSync(join(directory, `pages-${id}.img`), mixedPages(pages, random));
   }
   return directory;
@@ -87,7 +90,7 @@ for (const sample of readdirSync(SAMPLES)) {
 
 test("pages are read at any place, and their number is the file's", (t) => {
   const directory = sampleDirectory(t, "loop-static");
-  const reader = new CriuReader(directory);
+  const reader = new CriuReader(new DirectorySource(directory));
   const file = readFileSync(join(directory, "pages-1.img"));
   const source = reader.pages(1);
   assert.equal(source.length, file.length / 4096);
@@ -98,8 +101,11 @@ test("pages are read at any place, and their number is the file's", (t) => {
   assert.throws(() => source.read(source.length - 1, 2, () => {}), /are not in the file of \d+ pages/);
   reader.close();
   writeFileSync(join(directory, "pages-1.img"), file.subarray(0, -1));
-  assert.throws(() => new CriuReader(directory).pages(1), /are no whole number of pages/);
-  assert.throws(() => new CriuReader(directory).pages(9), /no such file/);
+  assert.throws(
+    () => new CriuReader(new DirectorySource(directory)).pages(1),
+    /are no whole number of pages/,
+  );
+  assert.throws(() => new CriuReader(new DirectorySource(directory)).pages(9), /no such file/);
 });
 
 test("a damaged or missing image is named", (t) => {
@@ -217,7 +223,7 @@ test("pages that lie elsewhere, or compressed, are not lost silently", (t) => {
     source.commit();
     const target = join(temporaryDirectory(t), "target");
     assert.throws(
-      () => convert(new NativeReader(directory), new CriuWriter(target)),
+      () => convert(new NativeReader(new DirectorySource(directory)), new CriuWriter(target)),
       (error) => error instanceof UnsupportedError && error.context.record === 1,
     );
     assert.ok(!existsSync(target));

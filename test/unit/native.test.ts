@@ -9,7 +9,10 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { CriuWasmError, describe, ImageError } from "../../ts-host/errors.ts";
 import type { CheckpointReader, CheckpointWriter } from "../../ts-host/images/checkpoint.ts";
-import { METADATA_NAME, NativeReader, NativeWriter } from "../../ts-host/images/native.ts";
+import { DirectorySource } from "../../ts-host/images/directory.ts";
+import { NativeWriter } from "../../ts-host/images/native.ts";
+import { METADATA_NAME } from "../../ts-host/images/native-format.ts";
+import { NativeReader } from "../../ts-host/images/native-reader.ts";
 import { checksum } from "../../ts-host/wasm/pages.ts";
 import { assertSameBytes, mixedPages, randomNumbers } from "../support/pages.ts";
 
@@ -75,7 +78,7 @@ function readAll(reader: CheckpointReader): { images: [string, unknown][]; pages
 }
 
 function readDirectory(directory: string): ReturnType<typeof readAll> {
-  const reader = new NativeReader(directory);
+  const reader = new NativeReader(new DirectorySource(directory));
   try {
     return readAll(reader);
   } finally {
@@ -119,7 +122,7 @@ test("images and pages come back as they were written", (t) => {
 test("a missing image and a missing stream are named", (t) => {
   const directory = temporaryDirectory(t);
   writeCheckpoint(directory);
-  const reader = new NativeReader(directory);
+  const reader = new NativeReader(new DirectorySource(directory));
   assert.ok(reader.has({ kind: "FS", id: 7 }));
   assert.ok(!reader.has({ kind: "FS", id: 8 }));
   assert.throws(() => reader.read({ kind: "FS", id: 8 }), /no fs-8\.img in this checkpoint/);
@@ -169,7 +172,10 @@ test("a dump that is killed leaves no checkpoint, and the next one clears up beh
   child.kill("SIGKILL");
   await once(child, "exit");
   assert.match(readdirSync(directory).join(), /^\.incomplete-\d+-[0-9a-f]+$/);
-  assert.throws(() => new NativeReader(directory), /checkpoint\.meta: no such file|no such file/);
+  assert.throws(
+    () => new NativeReader(new DirectorySource(directory)),
+    /checkpoint\.meta: no such file|no such file/,
+  );
   writeCheckpoint(directory);
   assert.deepEqual(readdirSync(directory).sort(), [METADATA_NAME, packOf(directory)]);
 });
@@ -220,7 +226,7 @@ test("damage in one region is found when its pages are read, and the others can 
   const content = contents.get(name)!.slice();
   content[content.length >> 1] ^= 4;
   writeFileSync(join(directory, name), content);
-  const reader = new NativeReader(directory);
+  const reader = new NativeReader(new DirectorySource(directory));
   const source = reader.pages(1);
   const bad: number[] = [];
   for (let page = 0; page < source.length; page++) {

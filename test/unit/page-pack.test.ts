@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { PageSink, PageSource } from "../../ts-host/images/checkpoint.ts";
-import { PackReader, PackWriter } from "../../ts-host/store/page-pack.ts";
+import { InputFile } from "../../ts-host/images/files.ts";
+import { PackReader } from "../../ts-host/store/pack-reader.ts";
+import { PackWriter } from "../../ts-host/store/page-pack.ts";
 import { decodePageTable, encodePageTable } from "../../ts-host/store/page-table.ts";
 import { assertSameBytes, mixedPages, randomBytes, randomNumbers } from "../support/pages.ts";
 
@@ -53,7 +55,7 @@ for (const compress of [true, false]) {
     const written = writer.finish();
     const table = decodePageTable(encodePageTable(written), "table", 0);
     assert.deepEqual(table, written);
-    const reader = new PackReader(path, ID, table);
+    const reader = new PackReader(new InputFile(path), ID, table);
     contents.forEach((content, index) => {
       const source = reader.stream(table.streams[index]);
       assert.equal(source.length, content.length / 4096);
@@ -83,7 +85,7 @@ test("zero pages and pages that are there already cost nothing but an entry", (t
   assert.equal(table.length, 64);
   const overhead = statSync(path).size - content.length;
   assert.ok(overhead < 100, `${overhead} bytes besides the pages`);
-  const reader = new PackReader(path, ID, table);
+  const reader = new PackReader(new InputFile(path), ID, table);
   assertSameBytes(contentOf(reader.stream(table.streams[1])), content);
   assert.ok(contentOf(reader.stream(table.streams[2]), 60000, 5000).every((byte) => byte === 0));
   reader.close();
@@ -106,7 +108,7 @@ test("an index of many blocks is searched rightly", (t) => {
   const table = writer.finish();
   assert.equal(table.length, 500);
   assert.equal(table.streams[0].blocks.length, Math.ceil(count / 4096));
-  const reader = new PackReader(path, ID, table);
+  const reader = new PackReader(new InputFile(path), ID, table);
   const source = reader.stream(table.streams[0]);
   const random = randomNumbers(7);
   for (let round = 0; round < 300; round++) {

@@ -1,6 +1,10 @@
 /** Little-endian records of the native format: writing, and reading that never leaves the buffer. */
 import { ImageError } from "../errors.ts";
 
+export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+}
+
 /** A growing buffer. */
 export class BinaryWriter {
   #bytes = new Uint8Array(4096);

@@ -1,33 +1,14 @@
 /** CRIU's format: a directory of image files as CRIU itself names and writes them, and `pages-ID.img`, raw pages. */
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ImageError } from "../errors.ts";
 import type { ImageKind } from "../generated/messages.ts";
 import { PAGE_SIZE } from "../wasm/pages.ts";
-import type {
-  CheckpointReader,
-  CheckpointWriter,
-  DrainPages,
-  FillPages,
-  ImageName,
-  ImageRecord,
-  PageSink,
-  PageSource,
-} from "./checkpoint.ts";
-import { fileCall, InputFile, OutputFile, readWhole } from "./files.ts";
-import { imageFileName, parseImage, parseImageFileName, writeImage } from "./framing.ts";
+import type { CheckpointWriter, FillPages, ImageName, ImageRecord, PageSink } from "./checkpoint.ts";
+import { CHUNK_PAGES, INVENTORY_NAME } from "./criu-reader.ts";
+import { fileCall, OutputFile } from "./files.ts";
+import { imageFileName, parseImageFileName, writeImage } from "./framing.ts";
 import { Staging } from "./staging.ts";
 import { StreamIds } from "./stream-ids.ts";
-
-/** The file whose presence makes a directory a complete checkpoint: the last that is written. */
-export const INVENTORY_NAME = imageFileName({ kind: "INVENTORY" });
-
-/** Pages that are copied at once. */
-const CHUNK_PAGES = 256;
-/** Most bytes of an image file other than pages: it is held in memory. */
-const MAX_IMAGE = 2 ** 30;
-/** Files of pages: no records. */
-const PAGE_KINDS: ImageKind[] = ["PAGES", "PAGES_OLD", "SHM_PAGES_OLD"];
 
 /** Writes a CRIU directory, which is created unless it exists. */
 export class CriuWriter implements CheckpointWriter {
@@ -104,90 +85,6 @@ class RawSink implements PageSink {
       const view = this.#buffer.subarray(0, pages * PAGE_SIZE);
       fill(view, done * PAGE_SIZE);
       this.#file.write(view);
-      done += pages;
-    }
-  }
-
-  close(): void {
-    this.#file.close();
-  }
-}
-
-/** Reads a CRIU directory. */
-export class CriuReader implements CheckpointReader {
-  readonly format = "criu";
-  readonly location: string;
-  readonly #images = new Map<string, ImageName>();
-  readonly #streams = new Map<number, RawSource>();
-
-  constructor(directory: string) {
-    this.location = directory;
-    for (const fileName of fileCall("readdir", directory, () => readdirSync(directory)).sort()) {
-      const name = parseImageFileName(fileName);
-      if (name !== undefined) this.#images.set(fileName, name);
-    }
-  }
-
-  list(): ImageName[] {
-    return [...this.#images.values()].filter(({ kind }) => !PAGE_KINDS.includes(kind));
-  }
-
-  has(name: ImageName): boolean {
-    return this.#images.has(imageFileName(name));
-  }
-
-  read<K extends ImageKind>(name: ImageName<K>): ImageRecord<K>[] {
-    const file = join(this.location, imageFileName(name));
-    return parseImage(name.kind, readWhole(file, MAX_IMAGE), file);
-  }
-
-  streams(): number[] {
-    const pages = [...this.#images.values()].filter(({ kind }) => kind === "PAGES");
-    return pages.map(({ id }) => id as number).sort((a, b) => a - b);
-  }
-
-  pages(id: number): PageSource {
-    let source = this.#streams.get(id);
-    if (source === undefined) {
-      source = new RawSource(join(this.location, imageFileName({ kind: "PAGES", id })));
-      this.#streams.set(id, source);
-    }
-    return source;
-  }
-
-  close(): void {
-    for (const source of this.#streams.values()) source.close();
-    this.#streams.clear();
-  }
-}
-
-class RawSource implements PageSource {
-  readonly length: number;
-  readonly #file: InputFile;
-  readonly #buffer = new Uint8Array(CHUNK_PAGES * PAGE_SIZE);
-
-  constructor(path: string) {
-    this.#file = new InputFile(path);
-    this.length = this.#file.length / PAGE_SIZE;
-    if (Number.isInteger(this.length)) return;
-    this.#file.close();
-    throw new ImageError(`${this.#file.length} bytes are no whole number of pages`, { file: path });
-  }
-
-  read(first: number, count: number, drain: DrainPages): void {
-    if (first < 0 || count < 0 || first + count > this.length) {
-      throw new ImageError(
-        `pages ${first} to ${first + count - 1} are not in the file of ${this.length} pages`,
-        {
-          file: this.#file.path,
-        },
-      );
-    }
-    for (let done = 0; done < count; ) {
-      const pages = Math.min(CHUNK_PAGES, count - done);
-      const view = this.#buffer.subarray(0, pages * PAGE_SIZE);
-      this.#file.read(view, (first + done) * PAGE_SIZE);
-      drain(view, done * PAGE_SIZE);
       done += pages;
     }
   }

@@ -1,6 +1,7 @@
 /** Files of checkpoints: whole reads and writes, every failure an error that names the file. */
 import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 import { ImageError, SystemCallError } from "../errors.ts";
+import type { RandomFile } from "./source.ts";
 
 function errnoOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
@@ -53,10 +54,9 @@ export class OutputFile {
 }
 
 /** A file of a checkpoint that is being read, at any offset. */
-export class InputFile {
+export class InputFile implements RandomFile {
   readonly #fd: number;
   readonly path: string;
-  /** Bytes in the file. */
   readonly length: number;
 
   constructor(path: string) {
@@ -76,7 +76,6 @@ export class InputFile {
     this.length = stat.size;
   }
 
-  /** Fills `into` from `offset` on. */
   read(into: Uint8Array, offset: number): void {
     for (let done = 0; done < into.length; ) {
       const count = fileCall("read", this.path, () =>
@@ -100,20 +99,5 @@ export function sync(path: string): void {
     fileCall("fsync", path, () => fsyncSync(fd));
   } finally {
     closeSync(fd);
-  }
-}
-
-/** The whole content of a file of at most `limit` bytes. */
-export function readWhole(path: string, limit: number): Uint8Array {
-  const file = new InputFile(path);
-  try {
-    if (file.length > limit) {
-      throw new ImageError(`${file.length} bytes are more than the limit of ${limit}`, { file: path });
-    }
-    const content = new Uint8Array(file.length);
-    file.read(content, 0);
-    return content;
-  } finally {
-    file.close();
   }
 }

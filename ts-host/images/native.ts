@@ -5,71 +5,34 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CriuWasmError, ImageError } from "../errors.ts";
-import { IMAGE_KINDS, type ImageKind, type MessageName } from "../generated/messages.ts";
+import { CriuWasmError } from "../errors.ts";
+import type { ImageKind } from "../generated/messages.ts";
 import type { PackOptions } from "../store/page-pack.ts";
-import { PackReader, PackWriter } from "../store/page-pack.ts";
-import type { PageTable } from "../store/page-table.ts";
-import { decodePageTable, encodePageTable } from "../store/page-table.ts";
+import { PackWriter } from "../store/page-pack.ts";
+import { encodePageTable } from "../store/page-table.ts";
 import { checksum } from "../wasm/pages.ts";
-import { BinaryReader, BinaryWriter } from "./binary.ts";
-import type {
-  CheckpointReader,
-  CheckpointWriter,
-  ImageName,
-  ImageRecord,
-  PageSink,
-  PageSource,
-} from "./checkpoint.ts";
-import { decodeMessage, encodeMessage } from "./codec.ts";
-import { OutputFile, readWhole } from "./files.ts";
-import { imageFileName, parseImageFileName } from "./framing.ts";
+import { BinaryWriter } from "./binary.ts";
+import type { CheckpointWriter, ImageName, ImageRecord, PageSink } from "./checkpoint.ts";
+import { encodeMessage } from "./codec.ts";
+import { OutputFile } from "./files.ts";
+import { imageFileName } from "./framing.ts";
+import {
+  type Block,
+  HEADER_SIZE,
+  ID_SIZE,
+  isPackName,
+  MAGIC,
+  MAJOR,
+  MAX_METADATA,
+  METADATA_NAME,
+  MINOR,
+  messageOf,
+  NO_PAYLOAD,
+  PAGE_TABLE,
+  packName,
+} from "./native-format.ts";
 import { Staging } from "./staging.ts";
 import { StreamIds } from "./stream-ids.ts";
-
-/** The file whose presence makes a directory a complete native checkpoint. */
-export const METADATA_NAME = "checkpoint.meta";
-
-const MAGIC = new TextEncoder().encode("CRIUWASM");
-const MAJOR = 1;
-const MINOR = 0;
-const HEADER_SIZE = 64;
-const ID_SIZE = 16;
-const DIGEST_SIZE = 32;
-/** Most bytes of metadata: they are held in memory, on both ways. */
-const MAX_METADATA = 2 ** 30;
-/** In the place of a payload's length: the record has none. */
-const NO_PAYLOAD = 0xffffffff;
-/** Name of the block that holds the page table; image blocks have the name of CRIU's file. */
-const PAGE_TABLE = "page-table";
-
-function packName(id: Uint8Array): string {
-  return `pages-${Buffer.from(id.subarray(0, 8)).toString("hex")}.pack`;
-}
-
-function isPackName(name: string): boolean {
-  return /^pages-[0-9a-f]{16}\.pack$/.test(name);
-}
-
-/** Whether an entry of a directory belongs to a native checkpoint. */
-export function isNativeName(name: string): boolean {
-  return name === METADATA_NAME || isPackName(name);
-}
-
-/** A part of the metadata with a name and a checksum of its own. */
-interface Block {
-  name: string;
-  offset: number;
-  /** A multiple of 8. */
-  length: number;
-  checksum: bigint;
-}
-
-/** The message of a record; none in images that are raw bytes. */
-function messageOf(kind: ImageKind, record: number): MessageName | undefined {
-  const { messages } = IMAGE_KINDS[kind];
-  return messages[Math.min(record, messages.length - 1)];
-}
 
 function encodeImage<K extends ImageKind>(kind: K, records: ImageRecord<K>[]): Uint8Array {
   const to = new BinaryWriter();
@@ -83,31 +46,6 @@ function encodeImage<K extends ImageKind>(kind: K, records: ImageRecord<K>[]): U
     if (payload) to.bytes(payload).padTo(8);
   });
   return to.result();
-}
-
-function decodeImage<K extends ImageKind>(kind: K, from: BinaryReader): ImageRecord<K>[] {
-  const records: ImageRecord<K>[] = [];
-  while (from.left > 0) {
-    const record = records.length;
-    try {
-      const type = messageOf(kind, record);
-      const messageLength = from.u32();
-      const payloadLength = from.u32();
-      const encoded = from.bytes(messageLength);
-      from.skipTo(8);
-      const message = (type === undefined ? {} : decodeMessage(type, encoded)) as ImageRecord<K>["message"];
-      if (payloadLength === NO_PAYLOAD) {
-        records.push({ message });
-        continue;
-      }
-      const payload = from.bytes(payloadLength).slice();
-      from.skipTo(8);
-      records.push({ message, payload });
-    } catch (error) {
-      throw error instanceof CriuWasmError ? error.within({ kind, record }) : error;
-    }
-  }
-  return records;
 }
 
 /** Writes a native checkpoint into a directory, which is created unless it exists. */
@@ -186,140 +124,5 @@ export class NativeWriter implements CheckpointWriter {
 function removeOtherPacks(directory: string, pack: string): void {
   for (const name of readdirSync(directory)) {
     if (isPackName(name) && name !== pack) rmSync(join(directory, name), { force: true });
-  }
-}
-
-/** What a metadata file holds. */
-interface Metadata {
-  id: Uint8Array;
-  blocks: Map<string, Block>;
-}
-
-/** Checks the whole file; names the place if something in it has changed since it was written. */
-function parseMetadata(content: Uint8Array, file: string): Metadata {
-  const whole = new BinaryReader(content, file, 0);
-  if (content.length < HEADER_SIZE + DIGEST_SIZE) whole.fail("the file ends too early", content.length);
-  const header = parseHeader(new BinaryReader(content.subarray(0, HEADER_SIZE), file, 0), content);
-  const digestOffset = content.length - DIGEST_SIZE;
-  if (header.directoryOffset + header.directoryLength !== BigInt(digestOffset)) {
-    whole.fail(`${content.length} bytes are not the length that was written`, content.length);
-  }
-  const directoryOffset = Number(header.directoryOffset);
-  const directory = content.subarray(directoryOffset, digestOffset);
-  if (checksum(directory) !== header.directoryChecksum) {
-    whole.fail("the directory of blocks is damaged", directoryOffset);
-  }
-  const blocks = parseDirectory(new BinaryReader(directory, file, directoryOffset), directoryOffset);
-  const digest = createHash("sha256").update(content.subarray(0, digestOffset)).digest();
-  if (digest.compare(content, digestOffset) !== 0) {
-    for (const { name, offset, length, checksum: expected } of blocks.values()) {
-      if (checksum(content.subarray(offset, offset + length)) !== expected) {
-        whole.fail(`${name} is damaged`, offset);
-      }
-    }
-    whole.fail("the digest does not fit the content", digestOffset);
-  }
-  return { id: header.id, blocks };
-}
-
-function parseHeader(from: BinaryReader, content: Uint8Array) {
-  if (Buffer.compare(from.bytes(MAGIC.length), MAGIC) !== 0) {
-    from.fail("not the metadata of a checkpoint: wrong magic", 0);
-  }
-  const major = from.u16();
-  const minor = from.u16();
-  from.u32();
-  const id = from.bytes(ID_SIZE);
-  const directoryOffset = from.u64();
-  const directoryLength = from.u64();
-  const directoryChecksum = from.u64();
-  if (from.u64() !== checksum(content.subarray(0, HEADER_SIZE - 8))) from.fail("the header is damaged", 0);
-  if (major !== MAJOR) {
-    from.fail(
-      `version ${major}.${minor} of the format, only ${MAJOR}.x is known: written by another criu-wasm`,
-      8,
-    );
-  }
-  return { id, directoryOffset, directoryLength, directoryChecksum };
-}
-
-function parseDirectory(from: BinaryReader, end: number): Map<string, Block> {
-  const blocks = new Map<string, Block>();
-  const count = from.u32();
-  from.u32();
-  for (let index = 0; index < count; index++) {
-    const offset = from.size(end);
-    const length = from.size(end - offset);
-    const expected = from.u64();
-    const nameLength = from.u32();
-    from.u32();
-    const name = new TextDecoder().decode(from.bytes(nameLength));
-    from.skipTo(8);
-    if (blocks.has(name)) from.fail(`block ${index}: ${name} is there twice`);
-    blocks.set(name, { name, offset, length, checksum: expected });
-  }
-  if (from.left !== 0) from.fail(`${from.left} bytes too many`);
-  return blocks;
-}
-
-/** Reads the native checkpoint of a directory. */
-export class NativeReader implements CheckpointReader {
-  readonly format = "native";
-  readonly location: string;
-  readonly #file: string;
-  readonly #content: Uint8Array;
-  readonly #blocks: Map<string, Block>;
-  readonly #table: PageTable;
-  readonly #pack: PackReader;
-
-  constructor(directory: string) {
-    this.location = directory;
-    this.#file = join(directory, METADATA_NAME);
-    this.#content = readWhole(this.#file, MAX_METADATA);
-    const { id, blocks } = parseMetadata(this.#content, this.#file);
-    this.#blocks = blocks;
-    const { offset, length } = this.#block(PAGE_TABLE);
-    this.#table = decodePageTable(this.#content.subarray(offset, offset + length), this.#file, offset);
-    this.#pack = new PackReader(join(directory, packName(id)), id, this.#table);
-  }
-
-  #block(name: string): Block {
-    const block = this.#blocks.get(name);
-    if (!block) throw new ImageError(`no ${name} in this checkpoint`, { file: this.#file });
-    return block;
-  }
-
-  list(): ImageName[] {
-    return [...this.#blocks.keys()].map(parseImageFileName).filter((name) => name !== undefined);
-  }
-
-  has(name: ImageName): boolean {
-    return this.#blocks.has(imageFileName(name));
-  }
-
-  read<K extends ImageKind>(name: ImageName<K>): ImageRecord<K>[] {
-    const { offset, length } = this.#block(imageFileName(name));
-    const from = new BinaryReader(this.#content.subarray(offset, offset + length), this.#file, offset);
-    try {
-      return decodeImage(name.kind, from);
-    } catch (error) {
-      throw error instanceof CriuWasmError
-        ? error.within({ file: this.#file, kind: imageFileName(name) })
-        : error;
-    }
-  }
-
-  streams(): number[] {
-    return this.#table.streams.map(({ id }) => id);
-  }
-
-  pages(id: number): PageSource {
-    const stream = this.#table.streams.find((candidate) => candidate.id === id);
-    if (!stream) throw new ImageError(`no page stream ${id} in this checkpoint`, { file: this.#file });
-    return this.#pack.stream(stream);
-  }
-
-  close(): void {
-    this.#pack.close();
   }
 }

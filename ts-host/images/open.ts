@@ -1,40 +1,18 @@
-/** Opens a checkpoint of whatever format, and creates one of a given format. */
-import { existsSync, readdirSync } from "node:fs";
+/** Opens the checkpoint of a directory, and creates one of a given format. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ImageError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import type { CheckpointReader, CheckpointWriter } from "./checkpoint.ts";
-import { CriuReader, CriuWriter, INVENTORY_NAME } from "./criu.ts";
-import { parseImageFileName } from "./framing.ts";
-import { isNativeName, METADATA_NAME, NativeReader, NativeWriter } from "./native.ts";
-import { isStagingName } from "./staging.ts";
+import { CriuWriter } from "./criu.ts";
+import { INVENTORY_NAME } from "./criu-reader.ts";
+import { DirectorySource } from "./directory.ts";
+import { NativeWriter } from "./native.ts";
+import { METADATA_NAME } from "./native-format.ts";
+import { openSource } from "./open-source.ts";
 
 /** Finds out which format the checkpoint in `directory` has; an ImageError when there is none, or half of one. */
 export function openCheckpoint(directory: string): CheckpointReader {
-  const names = entriesOf(directory);
-  if (names.includes(METADATA_NAME)) return new NativeReader(directory);
-  if (names.includes(INVENTORY_NAME)) return new CriuReader(directory);
-  throw new ImageError(whyNone(names), { file: directory });
-}
-
-function entriesOf(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reasons: Record<string, string> = { ENOENT: "no such directory", ENOTDIR: "not a directory" };
-    throw new ImageError(reasons[code ?? ""] ?? `cannot be read: ${code}`, { file: directory }, error);
-  }
-}
-
-function whyNone(names: string[]): string {
-  if (names.length === 0) return "the directory is empty: no checkpoint";
-  if (names.some((name) => isStagingName(name))) return "an incomplete checkpoint: its dump has not finished";
-  if (names.some(isNativeName)) return `an incomplete checkpoint: ${METADATA_NAME} is missing`;
-  if (names.some((name) => parseImageFileName(name)?.kind === "CORE")) {
-    return `incomplete images: ${INVENTORY_NAME} is missing`;
-  }
-  const some = names.slice(0, 3).join(", ");
-  return `no checkpoint, but other files: ${some}${names.length > 3 ? " …" : ""}`;
+  return openSource(new DirectorySource(directory));
 }
 
 /** Begins a checkpoint in `directory`; one of the same format that is there is replaced on commit. */

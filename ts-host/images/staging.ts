@@ -6,14 +6,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileCall, sync } from "./files.ts";
+import { STAGING_PREFIX } from "./open-source.ts";
 
-const PREFIX = ".incomplete-";
 const NAME = /^\.incomplete-(\d+)-[0-9a-f]+$/;
-
-/** Whether an entry of a directory is the staging place of a dump, running or broken off. */
-export function isStagingName(name: string): boolean {
-  return NAME.test(name);
-}
 
 function isAlive(pid: number): boolean {
   try {
@@ -44,7 +39,7 @@ export class Staging {
     this.#createdDirectory = !existsSync(directory);
     fileCall("mkdir", directory, () => mkdirSync(directory, { recursive: true }));
     fileCall("readdir", directory, () => removeLeftovers(directory));
-    this.#place = join(directory, `${PREFIX}${process.pid}-${randomBytes(4).toString("hex")}`);
+    this.#place = join(directory, `${STAGING_PREFIX}${process.pid}-${randomBytes(4).toString("hex")}`);
     fileCall("mkdir", this.#place, () => mkdirSync(this.#place, 0o700));
   }
 

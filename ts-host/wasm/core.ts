@@ -2,8 +2,7 @@
  * The one seam to the WebAssembly core (asm-core/). Nothing else in the host knows that there is a linear
  * memory: other modules of this folder wrap what the core exports.
  */
-import { readFileSync } from "node:fs";
-import { asset } from "../assets.ts";
+import { coreBytes } from "#platform";
 import { CriuWasmError } from "../errors.ts";
 
 /** What asm-core/assembly/index.ts exports. Pointers and lengths are unsigned 32-bit numbers. */
@@ -76,7 +75,7 @@ export class Core {
    */
   static load(bytes?: BufferSource): Core {
     if (bytes !== undefined || Core.#module === undefined) {
-      Core.#module = new WebAssembly.Module(bytes ?? readFileSync(asset("core.wasm")));
+      Core.#module = new WebAssembly.Module(bytes ?? coreBytes());
     }
     return new Core(Core.#module);
   }

@@ -2,7 +2,6 @@
  * The page path of the core: memory pages -> regions of a pack and back. Each packer and unpacker has an
  * instance of the core to itself. Views on its memory hold until the next call of the same object.
  */
-import { randomFillSync } from "node:crypto";
 import { Core } from "./core.ts";
 
 export const PAGE_SIZE = 4096;
@@ -44,7 +43,7 @@ export class PagePacker {
   /** `regionPages`: 1 to MAX_REGION_PAGES. */
   constructor(regionPages: number, compress: boolean) {
     // A secret of this pack alone: whoever makes the pages cannot make two different ones count as one.
-    randomFillSync(this.#core.view(this.#core.exports.hashKey(), HASH_KEY_SIZE));
+    crypto.getRandomValues(this.#core.view(this.#core.exports.hashKey(), HASH_KEY_SIZE));
     this.#core.exports.beginPack(regionPages, compress);
   }
 

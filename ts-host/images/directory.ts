@@ -1,0 +1,34 @@
+/** The files of a checkpoint in a directory. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { ImageError } from "../errors.ts";
+import { InputFile } from "./files.ts";
+import type { FileSource, RandomFile } from "./source.ts";
+
+const REASONS: Record<string, string> = { ENOENT: "no such directory", ENOTDIR: "not a directory" };
+
+export class DirectorySource implements FileSource {
+  readonly location: string;
+
+  constructor(location: string) {
+    this.location = location;
+  }
+
+  list(): string[] {
+    try {
+      return readdirSync(this.location);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const message = REASONS[code ?? ""] ?? `cannot be read: ${code}`;
+      throw new ImageError(message, { file: this.location }, error);
+    }
+  }
+
+  open(name: string): RandomFile {
+    return new InputFile(join(this.location, name));
+  }
+
+  parent(): FileSource | undefined {
+    return this.list().includes("parent") ? new DirectorySource(join(this.location, "parent")) : undefined;
+  }
+}

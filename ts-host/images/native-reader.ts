@@ -1,0 +1,187 @@
+/** Reading the native format, of which native.ts is the other half. Runs wherever the core does. */
+import { sha256 } from "#platform";
+import { CriuWasmError, ImageError } from "../errors.ts";
+import type { ImageKind } from "../generated/messages.ts";
+import { PackReader } from "../store/pack-reader.ts";
+import type { PageTable } from "../store/page-table.ts";
+import { decodePageTable } from "../store/page-table.ts";
+import { checksum } from "../wasm/pages.ts";
+import { BinaryReader, sameBytes } from "./binary.ts";
+import type { CheckpointReader, ImageName, ImageRecord, PageSource } from "./checkpoint.ts";
+import { decodeMessage } from "./codec.ts";
+import { imageFileName, parseImageFileName } from "./framing.ts";
+import {
+  type Block,
+  DIGEST_SIZE,
+  HEADER_SIZE,
+  ID_SIZE,
+  MAGIC,
+  MAJOR,
+  MAX_METADATA,
+  METADATA_NAME,
+  messageOf,
+  NO_PAYLOAD,
+  PAGE_TABLE,
+  packName,
+} from "./native-format.ts";
+import { type FileSource, readWhole } from "./source.ts";
+
+function decodeImage<K extends ImageKind>(kind: K, from: BinaryReader): ImageRecord<K>[] {
+  const records: ImageRecord<K>[] = [];
+  while (from.left > 0) {
+    const record = records.length;
+    try {
+      const type = messageOf(kind, record);
+      const messageLength = from.u32();
+      const payloadLength = from.u32();
+      const encoded = from.bytes(messageLength);
+      from.skipTo(8);
+      const message = (type === undefined ? {} : decodeMessage(type, encoded)) as ImageRecord<K>["message"];
+      if (payloadLength === NO_PAYLOAD) {
+        records.push({ message });
+        continue;
+      }
+      const payload = from.bytes(payloadLength).slice();
+      from.skipTo(8);
+      records.push({ message, payload });
+    } catch (error) {
+      throw error instanceof CriuWasmError ? error.within({ kind, record }) : error;
+    }
+  }
+  return records;
+}
+
+/** What a metadata file holds. */
+interface Metadata {
+  id: Uint8Array;
+  blocks: Map<string, Block>;
+}
+
+/** Checks the whole file; names the place if something in it has changed since it was written. */
+function parseMetadata(content: Uint8Array, file: string): Metadata {
+  const whole = new BinaryReader(content, file, 0);
+  if (content.length < HEADER_SIZE + DIGEST_SIZE) whole.fail("the file ends too early", content.length);
+  const header = parseHeader(new BinaryReader(content.subarray(0, HEADER_SIZE), file, 0), content);
+  const digestOffset = content.length - DIGEST_SIZE;
+  if (header.directoryOffset + header.directoryLength !== BigInt(digestOffset)) {
+    whole.fail(`${content.length} bytes are not the length that was written`, content.length);
+  }
+  const directoryOffset = Number(header.directoryOffset);
+  const directory = content.subarray(directoryOffset, digestOffset);
+  if (checksum(directory) !== header.directoryChecksum) {
+    whole.fail("the directory of blocks is damaged", directoryOffset);
+  }
+  const blocks = parseDirectory(new BinaryReader(directory, file, directoryOffset), directoryOffset);
+  if (!sameBytes(sha256(content.subarray(0, digestOffset)), content.subarray(digestOffset))) {
+    for (const { name, offset, length, checksum: expected } of blocks.values()) {
+      if (checksum(content.subarray(offset, offset + length)) !== expected) {
+        whole.fail(`${name} is damaged`, offset);
+      }
+    }
+    whole.fail("the digest does not fit the content", digestOffset);
+  }
+  return { id: header.id, blocks };
+}
+
+function parseHeader(from: BinaryReader, content: Uint8Array) {
+  if (!sameBytes(from.bytes(MAGIC.length), MAGIC)) {
+    from.fail("not the metadata of a checkpoint: wrong magic", 0);
+  }
+  const major = from.u16();
+  const minor = from.u16();
+  from.u32();
+  const id = from.bytes(ID_SIZE);
+  const directoryOffset = from.u64();
+  const directoryLength = from.u64();
+  const directoryChecksum = from.u64();
+  if (from.u64() !== checksum(content.subarray(0, HEADER_SIZE - 8))) from.fail("the header is damaged", 0);
+  if (major !== MAJOR) {
+    from.fail(
+      `version ${major}.${minor} of the format, only ${MAJOR}.x is known: written by another criu-wasm`,
+      8,
+    );
+  }
+  return { id, directoryOffset, directoryLength, directoryChecksum };
+}
+
+function parseDirectory(from: BinaryReader, end: number): Map<string, Block> {
+  const blocks = new Map<string, Block>();
+  const count = from.u32();
+  from.u32();
+  for (let index = 0; index < count; index++) {
+    const offset = from.size(end);
+    const length = from.size(end - offset);
+    const expected = from.u64();
+    const nameLength = from.u32();
+    from.u32();
+    const name = new TextDecoder().decode(from.bytes(nameLength));
+    from.skipTo(8);
+    if (blocks.has(name)) from.fail(`block ${index}: ${name} is there twice`);
+    blocks.set(name, { name, offset, length, checksum: expected });
+  }
+  if (from.left !== 0) from.fail(`${from.left} bytes too many`);
+  return blocks;
+}
+
+/** Reads a native checkpoint. */
+export class NativeReader implements CheckpointReader {
+  readonly format = "native";
+  readonly location: string;
+  readonly #file: string;
+  readonly #content: Uint8Array;
+  readonly #blocks: Map<string, Block>;
+  readonly #table: PageTable;
+  readonly #pack: PackReader;
+
+  constructor(source: FileSource) {
+    this.location = source.location;
+    const metadata = source.open(METADATA_NAME);
+    this.#file = metadata.path;
+    this.#content = readWhole(metadata, MAX_METADATA);
+    const { id, blocks } = parseMetadata(this.#content, this.#file);
+    this.#blocks = blocks;
+    const { offset, length } = this.#block(PAGE_TABLE);
+    this.#table = decodePageTable(this.#content.subarray(offset, offset + length), this.#file, offset);
+    this.#pack = new PackReader(source.open(packName(id)), id, this.#table);
+  }
+
+  #block(name: string): Block {
+    const block = this.#blocks.get(name);
+    if (!block) throw new ImageError(`no ${name} in this checkpoint`, { file: this.#file });
+    return block;
+  }
+
+  list(): ImageName[] {
+    return [...this.#blocks.keys()].map(parseImageFileName).filter((name) => name !== undefined);
+  }
+
+  has(name: ImageName): boolean {
+    return this.#blocks.has(imageFileName(name));
+  }
+
+  read<K extends ImageKind>(name: ImageName<K>): ImageRecord<K>[] {
+    const { offset, length } = this.#block(imageFileName(name));
+    const from = new BinaryReader(this.#content.subarray(offset, offset + length), this.#file, offset);
+    try {
+      return decodeImage(name.kind, from);
+    } catch (error) {
+      throw error instanceof CriuWasmError
+        ? error.within({ file: this.#file, kind: imageFileName(name) })
+        : error;
+    }
+  }
+
+  streams(): number[] {
+    return this.#table.streams.map(({ id }) => id);
+  }
+
+  pages(id: number): PageSource {
+    const stream = this.#table.streams.find((candidate) => candidate.id === id);
+    if (!stream) throw new ImageError(`no page stream ${id} in this checkpoint`, { file: this.#file });
+    return this.#pack.stream(stream);
+  }
+
+  close(): void {
+    this.#pack.close();
+  }
+}

@@ -365,7 +365,8 @@ export interface RoundTripOptions extends DumpOptions {
 function dumpCommand(victim: Victim, images: string, options: DumpOptions): string[] {
   const format = options.format === undefined ? [] : ["--format", options.format];
   mkdirSync(images, { recursive: true });
-  return ["dump", "-t", String(victim.pid), "-D", images, ...format, ...(options.dumpArgs ?? [])];
+  const extra = [...(victim.entry.dumpArgs ?? []), ...(options.dumpArgs ?? [])];
+  return ["dump", "-t", String(victim.pid), "-D", images, ...format, ...extra];
 }
 
 /** Start, dump, gone, restore, go, PASS. */

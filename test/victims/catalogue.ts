@@ -30,6 +30,8 @@ export interface VictimEntry {
   goSignals?: NodeJS.Signals[];
   /** It ends without being told to. */
   endsBySelf?: boolean;
+  /** Options that its dump needs. */
+  dumpArgs?: string[];
   /** A dump has to be refused, with a message like this. */
   refusedAs?: RegExp;
 }
@@ -202,7 +204,10 @@ const files = inArea("files", {
   "o-path": "O_PATH descriptors of five types of file",
   "file-owner": "F_SETOWN, F_SETOWN_EX, F_SETSIG",
   "ghost-file": "an unlinked file with a large hole, opened twice",
-  "ghost-linked": "files that were renamed, or whose name went but that have another",
+  "ghost-linked": {
+    dumpArgs: ["--link-remap"],
+    checks: "files that were renamed, or whose name went but that have another",
+  },
   "ghost-replaced": "unlinked files whose old name is taken, or whose directory is gone; O_TMPFILE",
   devices: "/dev/null, zero, full, random, urandom; zero also mapped",
   "file-sparse": "offsets beyond 4 GiB",

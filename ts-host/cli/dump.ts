@@ -31,6 +31,7 @@ interface Options extends CommonOptions {
   leaveStopped?: boolean;
   shellJob?: boolean;
   ghostLimit: bigint;
+  linkRemap?: boolean;
   timeout: number;
   pidfile?: string;
 }
@@ -49,6 +50,7 @@ function action(options: Options): void {
         leaveStopped: options.leaveStopped ?? false,
         shellJob: options.shellJob ?? false,
         ghostLimit: options.ghostLimit,
+        linkRemap: options.linkRemap ?? false,
         timeoutUs: options.timeout * 1e6,
       },
       (message) => log.write(LOG_WARNING, message),
@@ -78,6 +80,7 @@ export const dump = new Command("dump")
       .argParser(size)
       .default(1n << 20n, "1M"),
   )
+  .option("--link-remap", "give files whose old name is gone one more name, which the restore removes")
   .addOption(
     new Option("--timeout <seconds>", "longest that freezing may take")
       .argParser(positiveInteger)

@@ -11,6 +11,7 @@ import type { CheckpointWriter, ImageName, ImageRecord } from "../images/checkpo
 import { ProcPid } from "../kernel/process.ts";
 import type { FrozenProcess } from "../remote/frozen.ts";
 import type { Tracee } from "../remote/tracee.ts";
+import type { Aftermath } from "./aftermath.ts";
 import type { FileTable } from "./file-table.ts";
 
 /** Options of a dump, as `criu-wasm dump --help` describes them. */
@@ -20,6 +21,8 @@ export interface DumpOptions {
   shellJob: boolean;
   /** Largest unlinked file that is put into the images whole, in bytes. */
   ghostLimit: bigint;
+  /** A file whose name is gone, but that has another one, may be given one more in the file system. */
+  linkRemap: boolean;
   /** Longest that freezing may take, in µs. */
   timeoutUs: number;
 }
@@ -49,6 +52,7 @@ export interface DumpContext {
   readonly files: FileTable;
   /** Takes streams of pages; absent in the rehearsal. */
   readonly writer?: CheckpointWriter;
+  readonly aftermath: Aftermath;
   readonly warn: (message: string) => void;
 }
 

@@ -5,6 +5,7 @@ import { CriuWasmError } from "../errors.ts";
 import type { CheckpointWriter } from "../images/checkpoint.ts";
 import { Batch } from "../remote/batch.ts";
 import { FrozenProcess } from "../remote/frozen.ts";
+import { Aftermath } from "./aftermath.ts";
 import { DraftImages, type DumpContext, type DumpOptions, DumpTask } from "./dump-task.ts";
 import { FileTable } from "./file-table.ts";
 import type { Answers } from "./kind.ts";
@@ -29,7 +30,7 @@ function newContext(
   writer?: CheckpointWriter,
 ): DumpContext {
   const images = new DraftImages();
-  return { options, images, files: new FileTable(images), writer, warn };
+  return { options, images, files: new FileTable(images), writer, aftermath: new Aftermath(), warn };
 }
 
 /** Runs every dump hook; the calls of each thread are made in one batch. */
@@ -85,9 +86,10 @@ function dumpFrozen(
   const began = performance.now();
   const frozen = FrozenProcess.freeze(pid, options);
   const froze = performance.now();
+  const context = newContext(options, warn, writer);
   let ended = false;
   try {
-    const task = new DumpTask(pid, newContext(options, warn, writer), frozen);
+    const task = new DumpTask(pid, context, frozen);
     const answers = askKinds(task, kinds, (tid, batch) => {
       if (batch.ops.length > 0) frozen.remote(tid).run(batch);
     });
@@ -108,6 +110,7 @@ function dumpFrozen(
     writeCommonImages(task, report);
     task.images.writeTo(writer);
     writer.commit();
+    context.aftermath.run(true, warn);
     if (!ended) {
       if (options.leaveStopped) frozen.releaseStopped();
       else frozen.kill();
@@ -115,6 +118,7 @@ function dumpFrozen(
     }
     return report;
   } finally {
+    context.aftermath.run(false, warn);
     if (!ended) frozen.release();
   }
 }

@@ -10,9 +10,11 @@ import type {
   ThreadInfoX86,
 } from "../generated/messages.ts";
 import type { CheckpointReader } from "../images/checkpoint.ts";
-import type { Batch } from "../remote/batch.ts";
+import { Batch } from "../remote/batch.ts";
 import type { Remote } from "../remote/remote.ts";
 import type { Tracee } from "../remote/tracee.ts";
+import type { Aftermath } from "./aftermath.ts";
+import type { Answers } from "./kind.ts";
 
 /** Options of a restore, as `criu-wasm restore --help` describes them. */
 export interface RestoreOptions {
@@ -27,6 +29,7 @@ export interface RestoreContext {
   readonly reader: CheckpointReader;
   /** files.img by id. */
   readonly files: ReadonlyMap<number, FileEntry>;
+  readonly aftermath: Aftermath;
   readonly warn: (message: string) => void;
 }
 
@@ -100,5 +103,15 @@ export class RestoreTask {
   run(batch: Batch): void {
     if (!this.remoteOf) throw new CriuWasmError("internal: the task does not exist yet", { pid: this.pid });
     this.remoteOf(this.leader).run(batch);
+  }
+
+  /** Queues calls for each item, and makes them in the leader in batches of so many items. */
+  inBatches<T>(items: readonly T[], size: number, emit: (item: T, batch: Batch) => Answers): void {
+    for (let at = 0; at < items.length; at += size) {
+      const batch = new Batch();
+      const answers = items.slice(at, at + size).map((item) => emit(item, batch));
+      this.run(batch);
+      for (const answer of answers) answer?.();
+    }
   }
 }

@@ -13,6 +13,7 @@ import { Batch } from "../remote/batch.ts";
 import { BlobRemote, StepRemote } from "../remote/remote.ts";
 import { Tracee } from "../remote/tracee.ts";
 import { findSyscallInstruction } from "../remote/vdso.ts";
+import { Aftermath } from "./aftermath.ts";
 import { type Kind, RESTORE_PHASES, type RestorePhase } from "./kind.ts";
 import { type RestoreContext, type RestoreOptions, RestoreTask, type RestoreThread } from "./restore-task.ts";
 
@@ -119,7 +120,13 @@ export function restore(
   options: RestoreOptions,
   warn: (message: string) => void,
 ): number {
-  const context: RestoreContext = { options, reader, files: readFiles(reader), warn };
+  const context: RestoreContext = {
+    options,
+    reader,
+    files: readFiles(reader),
+    aftermath: new Aftermath(),
+    warn,
+  };
   const tree = reader.read({ kind: "PSTREE" });
   if (tree.length !== 1)
     throw new ImageError(`holds ${tree.length} processes: trees are not supported yet`, {
@@ -134,6 +141,7 @@ export function restore(
     return task.pid;
   } catch (error) {
     if (task.leader.exists) killSeed(task.leader.tracee);
+    context.aftermath.run(false, warn);
     throw error instanceof CriuWasmError
       ? error.within({ phase: "restore", pid: task.pid, comm: task.comm })
       : error;
@@ -145,6 +153,7 @@ function bringBack(task: RestoreTask, kinds: readonly Kind[]): void {
   for (const phase of RESTORE_PHASES.slice(1, -1)) runPhase(task, kinds, phase);
   release(task, arena);
   runPhase(task, kinds, "registers");
+  task.context.aftermath.run(true, task.context.warn);
   if (task.options.leaveStopped) process.kill(task.pid, "SIGSTOP");
   for (const thread of [...task.threads].reverse()) thread.tracee.detach();
 }

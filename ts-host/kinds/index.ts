@@ -1,9 +1,19 @@
 /** The only registry of kinds. */
 import { inOrder, type Kind } from "../engine/kind.ts";
+import { files } from "./files/descriptors.ts";
+import { directories } from "./files/directories.ts";
 import { memory } from "./memory/index.ts";
 import { personality } from "./personality.ts";
 import { registers } from "./registers.ts";
 import { session } from "./session.ts";
 import { thread } from "./thread.ts";
 
-export const KINDS: readonly Kind[] = inOrder([session, memory, personality, thread, registers]);
+export const KINDS: readonly Kind[] = inOrder([
+  session,
+  memory,
+  files,
+  directories,
+  personality,
+  thread,
+  registers,
+]);

@@ -1,9 +1,14 @@
-/** Files that are mapped or executed, which need not be open under any descriptor. */
-import { readlinkSync, type Stats, statSync } from "node:fs";
+/** Files that are held without a descriptor: mapped, executed, or a directory that the task is in. */
+import { readlinkSync, statSync } from "node:fs";
 import type { DumpTask } from "../../engine/dump-task.ts";
-import { UnsupportedError } from "../../errors.ts";
+import type { RestoreTask } from "../../engine/restore-task.ts";
+import { FdTypes } from "../../generated/messages.ts";
+import { O_RDONLY } from "../../kernel/abi/fcntl.ts";
 import type { SmapsVma } from "../../kernel/proc/smaps.ts";
-import { registerPath } from "./regular.ts";
+import type { Batch, Op } from "../../remote/batch.ts";
+import type { HeldFile } from "./file-kind.ts";
+import { NO_OWNER } from "./owner.ts";
+import { fileWithId, kindOfFile } from "./registry.ts";
 
 export interface MappedFile {
   /** Id in files.img. */
@@ -12,10 +17,28 @@ export interface MappedFile {
 }
 
 /** Device number 1:5, whose private mappings are anonymous memory. */
-const DEV_ZERO = (1 << 8) | 5;
+const DEV_ZERO = (1n << 8n) | 5n;
 
-function refuse(mapping: SmapsVma, what: string): never {
-  throw new UnsupportedError(`a mapping of ${what}: not supported yet`, { file: mapping.path.toString() });
+/** A file as the magic link `source` leads to it, to be opened with `flags`. */
+function heldWithoutDescriptor(task: DumpTask, source: string, flags: number): HeldFile {
+  return {
+    task,
+    source,
+    link: readlinkSync(source, { encoding: "buffer" }),
+    stat: statSync(source, { bigint: true }),
+    flags,
+    pos: 0n,
+    lines: [],
+    owner: NO_OWNER,
+  };
+}
+
+function register(file: HeldFile): number {
+  const { task, stat, flags } = file;
+  const kind = kindOfFile(file);
+  return task.files.once(`${stat.dev}:${stat.ino} ${flags} ${file.link.toString("latin1")}`, (id) =>
+    kind.describe(file, id),
+  );
 }
 
 /** Registers the file behind a mapping, to be opened with `access` (O_RDONLY or O_RDWR). */
@@ -24,17 +47,25 @@ export function registerMappedFile(
   mapping: SmapsVma,
   access: number,
 ): MappedFile | "anonymous" {
-  const link = `/proc/${task.pid}/map_files/${mapping.start.toString(16)}-${mapping.end.toString(16)}`;
-  const stat: Stats = statSync(link);
+  const source = `/proc/${task.pid}/map_files/${mapping.start.toString(16)}-${mapping.end.toString(16)}`;
+  const file = heldWithoutDescriptor(task, source, access);
+  const { stat } = file;
   if (stat.isCharacterDevice() && stat.rdev === DEV_ZERO && !mapping.shared) return "anonymous";
-  if (!stat.isFile()) refuse(mapping, "a device");
-  const path = readlinkSync(link, { encoding: "buffer" });
-  if (path.toString().startsWith("/memfd:")) refuse(mapping, "a memfd");
-  return { id: registerPath(task, path, stat, access), isMemfd: false };
+  return { id: register(file), isMemfd: kindOfFile(file).type === FdTypes.MEMFD };
 }
 
 /** Registers the program that the task runs. */
 export function registerExecutable(task: DumpTask): number {
-  const link = `/proc/${task.pid}/exe`;
-  return registerPath(task, readlinkSync(link, { encoding: "buffer" }), statSync(link), 0);
+  return register(heldWithoutDescriptor(task, `/proc/${task.pid}/exe`, O_RDONLY));
+}
+
+/** Registers a directory by the name of its link in /proc/PID: "cwd", "root". */
+export function registerDirectory(task: DumpTask, link: "cwd" | "root"): number {
+  return register(heldWithoutDescriptor(task, `/proc/${task.pid}/${link}`, O_RDONLY));
+}
+
+/** Queues the opening of a registered file; the op's result is a descriptor. */
+export function openRegistered(task: RestoreTask, batch: Batch, id: number): Op {
+  const { kind, entry } = fileWithId(task, id);
+  return kind.open(task, batch, entry, 0);
 }

@@ -2,7 +2,7 @@
 import type { RestoreTask } from "../../engine/restore-task.ts";
 import { CriuWasmError, ImageError } from "../../errors.ts";
 import type { PagemapEntry, PagemapHead, VmaEntry } from "../../generated/messages.ts";
-import { AT_FDCWD, O_RDONLY, O_RDWR } from "../../kernel/abi/fcntl.ts";
+import { AT_FDCWD, O_RDWR } from "../../kernel/abi/fcntl.ts";
 import {
   MADV_GUARD_INSTALL,
   MAP_ANONYMOUS,
@@ -17,7 +17,7 @@ import {
 import { ProcPid } from "../../kernel/process.ts";
 import { Batch } from "../../remote/batch.ts";
 import { writeMemory } from "../../remote/memory.ts";
-import { openForMapping } from "../files/open.ts";
+import { openRegistered } from "../files/mapped.ts";
 import { PAGE, PE_PARENT, PE_PRESENT, type Range } from "./pages.ts";
 import { placeVdso } from "./vdso.ts";
 import { is, isKernels, isPrivate, VMA_ANON_SHARED, VMA_GUARD, VMA_VDSO } from "./vma.ts";
@@ -25,8 +25,8 @@ import { is, isKernels, isPrivate, VMA_ANON_SHARED, VMA_GUARD, VMA_VDSO } from "
 /** End of what a 64-bit process may map (47 bits), and a low end that mmap_min_addr leaves alone. */
 const TASK_SIZE = 0x7fff_ffff_f000n;
 const LOWEST = 0x10000n;
-/** Ops that fit one batch with room for their data. */
-const OPS_A_BATCH = 1000;
+/** Mappings whose calls fit one batch. */
+const MAPPINGS_A_BATCH = 250;
 
 /** The lowest hole of `size` bytes that none of the ranges touches. */
 export function findHole(ranges: readonly Range[], size: bigint): bigint {
@@ -56,15 +56,6 @@ function unmapSeed(task: RestoreTask): void {
   task.run(batch);
 }
 
-/** Runs `emit` for each item, in as many batches as it takes. */
-function inBatches<T>(task: RestoreTask, items: readonly T[], emit: (item: T, batch: Batch) => void): void {
-  for (let at = 0; at < items.length; at += OPS_A_BATCH / 4) {
-    const batch = new Batch();
-    for (const item of items.slice(at, at + OPS_A_BATCH / 4)) emit(item, batch);
-    task.run(batch);
-  }
-}
-
 /** Private memory is mapped writable, filled, and then protected. */
 function mapPrivate(task: RestoreTask, vma: VmaEntry, batch: Batch): void {
   const length = vma.end - vma.start;
@@ -74,14 +65,13 @@ function mapPrivate(task: RestoreTask, vma: VmaEntry, batch: Batch): void {
     batch.call("mmap", [vma.start, length, prot, flags | MAP_ANONYMOUS, -1, 0]);
     return;
   }
-  const fd = openForMapping(task, batch, Number(vma.shmid), O_RDONLY);
+  const fd = openRegistered(task, batch, Number(vma.shmid));
   batch.call("mmap", [vma.start, length, prot, flags, fd, vma.pgoff]);
   batch.call("close", [fd]);
 }
 
 function mapSharedFile(task: RestoreTask, vma: VmaEntry, batch: Batch): void {
-  const access = (vma.fdflags ?? O_RDONLY) & 3;
-  const fd = openForMapping(task, batch, Number(vma.shmid), access);
+  const fd = openRegistered(task, batch, Number(vma.shmid));
   batch.call("mmap", [
     vma.start,
     vma.end - vma.start,
@@ -225,15 +215,15 @@ export function restoreAddressSpace(task: RestoreTask): void {
   unmapSeed(task);
   placeVdso(task);
   const vmas = ordinary(task);
-  inBatches(task, vmas.filter(isPrivate), (vma, batch) => mapPrivate(task, vma, batch));
+  task.inBatches(vmas.filter(isPrivate), MAPPINGS_A_BATCH, (vma, batch) => mapPrivate(task, vma, batch));
   fillPages(task, "PAGEMAP", task.pid, 0n);
   restoreShared(task, vmas);
   const sharedFiles = vmas.filter((vma) => !isPrivate(vma) && !is(vma, VMA_ANON_SHARED));
-  inBatches(task, sharedFiles, (vma, batch) => mapSharedFile(task, vma, batch));
-  inBatches(task, vmas, finishMapping);
-  inBatches(
-    task,
+  task.inBatches(sharedFiles, MAPPINGS_A_BATCH, (vma, batch) => mapSharedFile(task, vma, batch));
+  task.inBatches(vmas, MAPPINGS_A_BATCH, finishMapping);
+  task.inBatches(
     task.mm.vmas.filter((vma) => is(vma, VMA_GUARD)),
+    MAPPINGS_A_BATCH,
     (vma, batch) => {
       batch.call("madvise", [vma.start, vma.end - vma.start, MADV_GUARD_INSTALL]);
     },

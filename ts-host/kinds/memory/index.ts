@@ -7,7 +7,6 @@
  */
 import type { Kind } from "../../engine/kind.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
-import { O_RDONLY } from "../../kernel/abi/fcntl.ts";
 import {
   PR_GET_DUMPABLE,
   PR_GET_THP_DISABLE,
@@ -17,8 +16,7 @@ import {
   prctlMmMap,
 } from "../../kernel/abi/prctl.ts";
 import { Batch } from "../../remote/batch.ts";
-import { registerExecutable } from "../files/mapped.ts";
-import { openForMapping } from "../files/open.ts";
+import { openRegistered, registerExecutable } from "../files/mapped.ts";
 import { restoreAddressSpace } from "./address-space.ts";
 import { describeMappings } from "./mappings.ts";
 import { dumpPrivatePages, dumpSharedMemory, guardEntries } from "./pages.ts";
@@ -33,7 +31,7 @@ function withoutEnd(auxv: bigint[]): bigint[] {
 function setMmMap(task: RestoreTask): void {
   const { mm } = task;
   const open = new Batch();
-  const exe = openForMapping(task, open, mm.exe_file_id, O_RDONLY);
+  const exe = openRegistered(task, open, mm.exe_file_id);
   task.run(open);
 
   const batch = new Batch();

@@ -1,0 +1,343 @@
+/**
+ * Files that are held but not to be reached by the name under which they were opened.
+ *
+ * Ghosts have no name at all: their content goes into the images (up to --ghost-limit), and at restore they
+ * are made anew, opened, and unlinked again. Files that have another name somewhere get, with --link-remap, one
+ * more beside the old one, which the restore uses up.
+ *
+ * Lost: extended attributes of ghosts. Where the old name belongs to another file by then, /proc shows the
+ * name that was used instead.
+ */
+import {
+  type BigIntStats,
+  chmodSync,
+  chownSync,
+  closeSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmdirSync,
+  unlinkSync,
+  utimesSync,
+  writeSync,
+} from "node:fs";
+import type { DumpContext, DumpTask } from "../../engine/dump-task.ts";
+import type { RestoreContext, RestoreTask } from "../../engine/restore-task.ts";
+import { ImageError, UnsupportedError } from "../../errors.ts";
+import { FdTypes, type GhostFileEntry, RemapType, type Timeval } from "../../generated/messages.ts";
+import { readGhostChunks, writeGhostChunks } from "../../images/framing.ts";
+import { AT_FDCWD, AT_SYMLINK_FOLLOW, O_RDONLY, S_IFDIR, S_IFMT } from "../../kernel/abi/fcntl.ts";
+import { call } from "../../native/calls.ts";
+import { dataRanges } from "../memory/pages.ts";
+import type { HeldFile } from "./file-kind.ts";
+import { NO_OWNER } from "./owner.ts";
+
+const DELETED = Buffer.from(" (deleted)");
+const BLOCK = 512n;
+const READ_ONLY_DIRECTORY = 0o755;
+
+/** The name under which a file was opened; the link of one whose name is gone says so at its end. */
+export function nameOf({ link, stat }: HeldFile): Buffer {
+  const marked = link.subarray(-DELETED.length).equals(DELETED);
+  return marked && !leadsTo(link, stat) ? link.subarray(0, -DELETED.length) : link;
+}
+
+function leadsTo(path: Buffer, stat: BigIntStats): boolean {
+  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return found !== undefined && found.ino === stat.ino && found.dev === stat.dev;
+}
+
+// Dump.
+
+interface Remap {
+  file: HeldFile;
+  /** Id of the ghost, or of the file entry with the name that was added. */
+  id: number;
+  name: Buffer;
+}
+
+/** What one dump found, by device and inode. */
+class Remaps {
+  readonly ghosts = new Map<string, Remap>();
+  readonly links = new Map<string, Remap>();
+}
+
+const dumped = new WeakMap<DumpContext, Remaps>();
+
+function remapsOf(context: DumpContext): Remaps {
+  let remaps = dumped.get(context);
+  if (!remaps) {
+    remaps = new Remaps();
+    dumped.set(context, remaps);
+  }
+  return remaps;
+}
+
+function about({ fd, link }: HeldFile) {
+  return { fd, file: link.toString() };
+}
+
+/** Notes that the file of entry `id` is not what its name leads to, if that is so. */
+export function remember(file: HeldFile, id: number): void {
+  const name = nameOf(file);
+  if (leadsTo(name, file.stat)) return;
+  const gone = file.stat.nlink === 0n || (file.stat.isDirectory() && !name.equals(file.link));
+  const remapId = gone ? rememberGhost(file, name) : rememberLink(file, name);
+  file.task.images.append(
+    { kind: "REMAP_FPATH" },
+    {
+      message: {
+        orig_id: id,
+        remap_id: remapId,
+        remap_type: gone ? RemapType.GHOST : RemapType.LINKED,
+      },
+    },
+  );
+}
+
+function rememberGhost(file: HeldFile, name: Buffer): number {
+  const { stat, task } = file;
+  if (!stat.isFile() && !stat.isDirectory()) {
+    throw new UnsupportedError("an unlinked file that is neither regular nor a directory", about(file));
+  }
+  const taken = stat.blocks * BLOCK;
+  if (stat.isFile() && taken > task.options.ghostLimit) {
+    throw new UnsupportedError(`an unlinked file of ${taken} bytes, more than --ghost-limit allows`, {
+      ...about(file),
+      hint: `use --ghost-limit ${taken}`,
+    });
+  }
+  const { ghosts } = remapsOf(task.context);
+  const key = `${stat.dev}:${stat.ino}`;
+  const known = ghosts.get(key);
+  if (known) return known.id;
+  const ghost = { file, id: ghosts.size + 1, name };
+  ghosts.set(key, ghost);
+  return ghost.id;
+}
+
+function rememberLink(file: HeldFile, name: Buffer): number {
+  const { stat, task } = file;
+  if (!task.options.linkRemap) {
+    throw new UnsupportedError(
+      "its name is gone or leads to another file, but it has another name somewhere",
+      {
+        ...about(file),
+        hint: "use --link-remap: it gives the file one more name beside the old one, which the restore removes",
+      },
+    );
+  }
+  const { links } = remapsOf(task.context);
+  const key = `${stat.dev}:${stat.ino}`;
+  const known = links.get(key);
+  if (known) return known.id;
+  const id = task.files.allocate();
+  const directory = name.subarray(0, name.lastIndexOf("/") + 1);
+  const extra = Buffer.concat([directory, Buffer.from(`link_remap.${id}`)]);
+  links.set(key, { file, id, name: extra });
+  task.images.append(
+    { kind: "FILES" },
+    {
+      message: {
+        type: FdTypes.REG,
+        id,
+        reg: {
+          id,
+          flags: O_RDONLY,
+          pos: 0n,
+          fown: NO_OWNER,
+          name: extra,
+          mode: Number(stat.mode),
+          build_id: [],
+        },
+      },
+    },
+  );
+  return id;
+}
+
+const MICROSECOND = 1000n;
+
+function timeval(nanoseconds: bigint): Timeval {
+  const microseconds = nanoseconds / MICROSECOND;
+  return { tv_sec: microseconds / 1_000_000n, tv_usec: microseconds % 1_000_000n };
+}
+
+/** Content of a file: in chunks when it has holes. */
+function readContent(source: string, size: bigint): { chunks: boolean; payload: Uint8Array } {
+  const fd = openSync(source, "r");
+  try {
+    const ranges = dataRanges(fd, size);
+    const pieces = ranges.map(({ start, end }) => {
+      const content = Buffer.alloc(Number((end < size ? end : size) - start));
+      readSync(fd, content, 0, content.length, start);
+      return { offset: start, content };
+    });
+    const whole = pieces.length === 1 && BigInt(pieces[0]!.content.length) === size;
+    if (whole || size === 0n) return { chunks: false, payload: pieces[0]?.content ?? new Uint8Array() };
+    return { chunks: true, payload: writeGhostChunks(pieces) };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Device numbers as the kernel packs them: 12 bits major, 20 bits minor. */
+function kernelDevice(dev: bigint): number {
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
+  return Number(((major & 0xfffn) << 20n) | (minor & 0xfffffn));
+}
+
+function writeGhost(task: DumpTask, { file, id }: Remap): void {
+  const { stat, source } = file;
+  const content = stat.isFile() ? readContent(source, stat.size) : undefined;
+  const message: GhostFileEntry = {
+    uid: Number(stat.uid),
+    gid: Number(stat.gid),
+    mode: Number(stat.mode),
+    dev: kernelDevice(stat.dev),
+    ino: stat.ino,
+    atim: timeval(stat.atimeNs),
+    mtim: timeval(stat.mtimeNs),
+    ...(content?.chunks ? { chunks: true, size: stat.size } : {}),
+  };
+  task.images.append({ kind: "GHOST_FILE", id }, { message, payload: content?.payload });
+}
+
+function addName(task: DumpTask, { file, name }: Remap): void {
+  const text = (content: string | Buffer) => Buffer.concat([Buffer.from(content), Buffer.alloc(1)]);
+  call("linkat", AT_FDCWD, text(file.source), AT_FDCWD, text(name), AT_SYMLINK_FOLLOW);
+  task.context.aftermath.add((succeeded) => {
+    if (!succeeded) unlinkSync(name);
+  });
+}
+
+/** Puts the content of ghosts into the images, and gives files the additional names. */
+export function dumpRemaps(task: DumpTask): void {
+  const { ghosts, links } = remapsOf(task.context);
+  for (const ghost of ghosts.values()) writeGhost(task, ghost);
+  for (const link of links.values()) addName(task, link);
+}
+
+// Restore.
+
+/** What one restore has put into the file system: by file id and by ghost, the path to open. */
+interface Made {
+  remaps: Map<number, { id: number; type: number }>;
+  paths: Map<string, Buffer>;
+  parents: Set<string>;
+}
+
+const restored = new WeakMap<RestoreContext, Made>();
+
+function madeBy(context: RestoreContext): Made {
+  let made = restored.get(context);
+  if (!made) {
+    const { reader } = context;
+    const records = reader.has({ kind: "REMAP_FPATH" }) ? reader.read({ kind: "REMAP_FPATH" }) : [];
+    made = {
+      remaps: new Map(
+        records.map(({ message }) => [
+          message.orig_id,
+          { id: message.remap_id, type: message.remap_type ?? RemapType.LINKED },
+        ]),
+      ),
+      paths: new Map(),
+      parents: new Set(),
+    };
+    restored.set(context, made);
+  }
+  return made;
+}
+
+function nameOfEntry(task: RestoreTask, id: number): Buffer {
+  const name = task.context.files.get(id)?.reg?.name;
+  if (!name) throw new ImageError(`no file with a path has the id ${id}`, { file: "files.img" });
+  return Buffer.from(name);
+}
+
+/**
+ * Where the file of an entry is to be opened when its own name does not lead to it; undefined when it does.
+ * The file is made when the function is called, and tidied up when the restore ends.
+ */
+export function pathAtRestore(task: RestoreTask, fileId: number): (() => Buffer) | undefined {
+  const made = madeBy(task.context);
+  const remap = made.remaps.get(fileId);
+  if (!remap) return undefined;
+  const key = `${remap.type} ${remap.id}`;
+  return () => {
+    let path = made.paths.get(key);
+    if (!path) {
+      const name = nameOfEntry(task, fileId);
+      path =
+        remap.type === RemapType.GHOST ? makeGhost(task, made, remap.id, name) : useLink(task, remap, name);
+      made.paths.set(key, path);
+    }
+    return path;
+  };
+}
+
+const isTaken = (path: Buffer) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
+/** The name itself where it is free, else one beside it. */
+function freeName(name: Buffer, id: number): Buffer {
+  return isTaken(name) ? Buffer.concat([name, Buffer.from(`.criu-wasm.${id}.ghost`)]) : name;
+}
+
+function makeParents(context: RestoreContext, made: Made, path: Buffer): void {
+  const parent = path.subarray(0, path.lastIndexOf("/"));
+  if (parent.length === 0 || isTaken(parent)) return;
+  makeParents(context, made, parent);
+  mkdirSync(parent, READ_ONLY_DIRECTORY);
+  made.parents.add(parent.toString("latin1"));
+  context.aftermath.add(() => rmdirSync(parent));
+}
+
+const seconds = (time: Timeval) => Number(time.tv_sec) + Number(time.tv_usec) / 1e6;
+
+function makeGhost(task: RestoreTask, made: Made, id: number, name: Buffer): Buffer {
+  const { context } = task;
+  const { message: ghost, payload = new Uint8Array() } = context.reader.read({ kind: "GHOST_FILE", id })[0]!;
+  const isDirectory = (ghost.mode & S_IFMT) === S_IFDIR;
+  if (isDirectory && made.parents.has(name.toString("latin1"))) return name;
+  makeParents(context, made, name);
+  const path = freeName(name, id);
+  if (isDirectory) {
+    mkdirSync(path);
+    context.aftermath.add(() => rmdirSync(path));
+  } else {
+    writeContent(path, ghost, payload);
+    context.aftermath.add(() => unlinkSync(path));
+  }
+  chownSync(path, ghost.uid, ghost.gid);
+  chmodSync(path, ghost.mode & 0o7777);
+  if (ghost.atim && ghost.mtim) utimesSync(path, seconds(ghost.atim), seconds(ghost.mtim));
+  return path;
+}
+
+function writeContent(path: Buffer, ghost: GhostFileEntry, payload: Uint8Array): void {
+  const fd = openSync(path, "wx", 0o600);
+  try {
+    const chunks = ghost.chunks ? readGhostChunks(payload) : [{ offset: 0n, content: payload }];
+    for (const { offset, content } of chunks) writeSync(fd, content, 0, content.length, Number(offset));
+    if (ghost.chunks && ghost.size !== undefined) ftruncateSync(fd, Number(ghost.size));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The additional name that the dump made, used up by a restore that succeeds; opened by its old one if that is free. */
+function useLink(task: RestoreTask, remap: { id: number }, name: Buffer): Buffer {
+  const { aftermath } = task.context;
+  const extra = nameOfEntry(task, remap.id);
+  aftermath.add((succeeded) => {
+    if (succeeded) unlinkSync(extra);
+  });
+  if (isTaken(name)) return extra;
+  linkSync(extra, name);
+  aftermath.add(() => unlinkSync(name));
+  return name;
+}

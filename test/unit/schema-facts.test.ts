@@ -29,6 +29,11 @@ interface Facts {
 
 const facts: Facts = JSON.parse(readFileSync("test/data/criu-image-facts.json", "utf8"));
 
+/** Messages of our own, and the field under which CRIU's messages hold them. */
+const isExtension = (name: string) => name.startsWith("criu_wasm_");
+const EXTENSION_FIELD = "criu_wasm";
+const EXTENSION_NUMBER = 20000;
+
 /** Where the facts are wrong: CRIU writes `stats-dump`, not `stats-dump.img`. */
 const PATTERNS: Record<string, string> = { STATS: "stats-%s", IRMAP_CACHE: "irmap-cache" };
 
@@ -42,19 +47,36 @@ function hint(show: FactField["show"]): string | undefined {
 }
 
 test("every message has the fields that CRIU's has", () => {
-  assert.deepEqual([...MESSAGES].sort(), Object.keys(facts.messages).sort());
+  assert.deepEqual(MESSAGES.filter((name) => !isExtension(name)).sort(), Object.keys(facts.messages).sort());
   for (const [name, { fields }] of Object.entries(facts.messages)) {
     const expected = fields
       .map(({ n, name, label, type, show }) => ({ n, name, label, type, show: hint(show) }))
       .sort((a, b) => a.n - b.n);
-    const actual = messageSchema(name as MessageName).map((field) => ({
-      n: field.number,
-      name: field.name,
-      label: field.label,
-      type: field.enumeration ?? field.message ?? field.type,
-      show: field.show,
-    }));
+    const schema = messageSchema(name as MessageName);
+    const actual = schema
+      .filter((field) => field.name !== EXTENSION_FIELD)
+      .map((field) => ({
+        n: field.number,
+        name: field.name,
+        label: field.label,
+        type: field.enumeration ?? field.message ?? field.type,
+        show: field.show,
+      }));
     assert.deepEqual(actual, expected, name);
+  }
+});
+
+test("extensions stand where CRIU keeps them as unknown fields, and may all be left out", () => {
+  const extended = Object.keys(facts.messages).filter((name) =>
+    messageSchema(name as MessageName).some((field) => field.name === EXTENSION_FIELD),
+  );
+  assert.ok(extended.length > 0);
+  for (const name of extended) {
+    const field = messageSchema(name as MessageName).find((candidate) => candidate.name === EXTENSION_FIELD)!;
+    assert.equal(field.number, EXTENSION_NUMBER, name);
+    assert.equal(field.label, "optional", name);
+    assert.ok(isExtension(field.message!), name);
+    for (const inner of messageSchema(field.message!)) assert.notEqual(inner.label, "required", inner.name);
   }
 });
 
@@ -72,7 +94,8 @@ test("every default is CRIU's", () => {
       found.push(`${name}.${field.name}`);
     }
   }
-  assert.equal(Object.values(defaults).flatMap((fields) => Object.keys(fields)).length, found.length);
+  const criuDefaults = Object.entries(defaults).filter(([name]) => !isExtension(name));
+  assert.equal(criuDefaults.flatMap(([, fields]) => Object.keys(fields)).length, found.length);
 });
 
 test("every enum has CRIU's values", () => {

@@ -2,6 +2,7 @@
 import { inOrder, type Kind } from "../engine/kind.ts";
 import { files } from "./files/descriptors.ts";
 import { directories } from "./files/directories.ts";
+import { terminal } from "./files/terminal.ts";
 import { memory } from "./memory/index.ts";
 import { personality } from "./personality.ts";
 import { registers } from "./registers.ts";
@@ -12,6 +13,7 @@ export const KINDS: readonly Kind[] = inOrder([
   session,
   memory,
   files,
+  terminal,
   directories,
   personality,
   thread,

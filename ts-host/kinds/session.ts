@@ -1,9 +1,11 @@
 /**
  * Session and process group. A task that leads its session gets both back; a job of a shell (--shell-job)
- * joins the session that restore is run in, and leads a group there if it led one.
+ * joins the session that restore is run in, and leads a group there if it led one. So does, for a shell job, the
+ * leader of a session that has a terminal: the terminal that it gets belongs to the session of the restore.
  */
 import type { Kind } from "../engine/kind.ts";
 import { UnsupportedError } from "../errors.ts";
+import { hadTerminal } from "./files/terminal.ts";
 
 export const session: Kind = {
   name: "session",
@@ -24,9 +26,15 @@ export const session: Kind = {
   },
 
   restoreTask: {
+    check(task) {
+      if (task.pstree.sid === task.pid || task.options.shellJob) return;
+      throw new UnsupportedError("it was a job of a shell: its session is not in the images", {
+        hint: "use --shell-job (-j)",
+      });
+    },
     session(task, batch) {
       const { sid, pgid } = task.pstree;
-      if (sid === task.pid) batch.call("setsid");
+      if (sid === task.pid && !(task.options.shellJob && hadTerminal(task))) batch.call("setsid");
       else if (pgid === task.pid) batch.call("setpgid", [0, 0]);
     },
   },

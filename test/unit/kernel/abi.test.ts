@@ -15,6 +15,7 @@ import * as resource from "../../../ts-host/kernel/abi/resource.ts";
 import * as sched from "../../../ts-host/kernel/abi/sched.ts";
 import * as seccomp from "../../../ts-host/kernel/abi/seccomp.ts";
 import * as signal from "../../../ts-host/kernel/abi/signal.ts";
+import * as termios from "../../../ts-host/kernel/abi/termios.ts";
 import * as thread from "../../../ts-host/kernel/abi/thread.ts";
 import * as time from "../../../ts-host/kernel/abi/time.ts";
 import * as uio from "../../../ts-host/kernel/abi/uio.ts";
@@ -46,6 +47,7 @@ const SECTIONS: Record<string, Section> = {
   },
   seccomp: { module: seccomp, headers: ["linux/seccomp.h", "linux/filter.h"] },
   signal: { module: signal, headers: ["linux/types.h", "linux/signal.h"] },
+  termios: { module: termios, headers: ["asm/termbits.h", "asm/termios.h"] },
   thread: { module: thread, headers: ["linux/futex.h", "linux/rseq.h"] },
   time: { module: time, headers: ["linux/time.h", "linux/timerfd.h", "linux/fcntl.h"] },
   uio: { module: uio, headers: ["linux/uio.h"] },

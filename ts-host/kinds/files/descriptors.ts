@@ -8,7 +8,7 @@ import type { Answers, Kind } from "../../engine/kind.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
 import { FILES_ID } from "../../engine/tree.ts";
 import { CriuWasmError } from "../../errors.ts";
-import type { FdinfoEntry, FownEntry } from "../../generated/messages.ts";
+import type { FdinfoEntry } from "../../generated/messages.ts";
 import { FD_CLOEXEC, O_CLOEXEC, O_PATH } from "../../kernel/abi/fcntl.ts";
 import type { Batch } from "../../remote/batch.ts";
 import type { HeldFile } from "./file-kind.ts";
@@ -49,7 +49,8 @@ function heldIfStill(task: DumpTask, fd: number): ReturnType<typeof heldUnder> |
 function describeDescriptor(
   task: DumpTask,
   fd: number,
-  ask: (fd: number, owner: FownEntry) => void,
+  batch: Batch,
+  answers: Answers[],
 ): FdinfoEntry | undefined {
   const held = heldIfStill(task, fd);
   if (!held) return undefined;
@@ -57,27 +58,28 @@ function describeDescriptor(
   const kind = kindOfFile(file);
   const fingerprint = `${file.stat.dev}:${file.stat.ino} ${file.flags} ${file.pos}`;
   const id = task.files.description(task.pid, fd, fingerprint, (fresh) => {
-    if ((file.flags & O_PATH) === 0) ask(fd, file.owner);
-    return kind.describe(file, fresh);
+    const entry = kind.describe(file, fresh);
+    if ((file.flags & O_PATH) === 0) {
+      answers.push(askOwner(batch, fd, file.owner), kind.ask?.(file, batch, entry));
+    }
+    return entry;
   });
   return { id, flags: closeOnExec ? FD_CLOEXEC : 0, type: kind.type, fd };
 }
 
 function describeAll(task: DumpTask, batch: Batch): Answers {
-  const owners: Answers[] = [];
+  const answers: Answers[] = [];
   const entries: FdinfoEntry[] = [];
   for (const fd of task.proc.fds()) {
     try {
-      const entry = describeDescriptor(task, fd, (asked, owner) =>
-        owners.push(askOwner(batch, asked, owner)),
-      );
+      const entry = describeDescriptor(task, fd, batch, answers);
       if (entry) entries.push(entry);
     } catch (error) {
       throw error instanceof CriuWasmError ? error.within({ fd }) : error;
     }
   }
   return () => {
-    for (const answer of owners) answer?.();
+    for (const answer of answers) answer?.();
     task.images.append({ kind: "FDINFO", id: FILES_ID }, ...entries.map((message) => ({ message })));
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { BigIntStats } from "node:fs";
 import type { DumpTask } from "../../engine/dump-task.ts";
+import type { Answers } from "../../engine/kind.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
 import type { FileEntry, FownEntry } from "../../generated/messages.ts";
 import type { Batch, Op } from "../../remote/batch.ts";
@@ -36,6 +37,8 @@ export interface FileKind {
   recognises(file: HeldFile): boolean;
   /** The entry of files.img. Runs in the rehearsal too: it may refuse, and must not touch the task. */
   describe(file: HeldFile, id: number): FileEntry;
+  /** Queues questions about a file that is open under `file.fd`; the returned function completes the entry. */
+  ask?(file: HeldFile, batch: Batch, entry: FileEntry): Answers;
   /** Is everything there that `open` will need? Runs before anything exists. */
   check?(task: RestoreTask, entry: FileEntry): void;
   /** Queues the opening; the op's result is a descriptor. `close` is O_CLOEXEC or 0. */

@@ -21,7 +21,6 @@ import {
   readSync,
   rmdirSync,
   unlinkSync,
-  utimesSync,
   writeSync,
 } from "node:fs";
 import type { DumpContext, DumpTask } from "../../engine/dump-task.ts";
@@ -30,6 +29,7 @@ import { ImageError, UnsupportedError } from "../../errors.ts";
 import { FdTypes, type GhostFileEntry, RemapType, type Timeval } from "../../generated/messages.ts";
 import { readGhostChunks, writeGhostChunks } from "../../images/framing.ts";
 import { AT_FDCWD, AT_SYMLINK_FOLLOW, O_RDONLY, S_IFDIR, S_IFMT } from "../../kernel/abi/fcntl.ts";
+import { timespec } from "../../kernel/abi/time.ts";
 import { call } from "../../native/calls.ts";
 import { dataRanges } from "../memory/pages.ts";
 import type { HeldFile } from "./file-kind.ts";
@@ -166,6 +166,11 @@ function timeval(nanoseconds: bigint): Timeval {
   return { tv_sec: microseconds / 1_000_000n, tv_usec: microseconds % 1_000_000n };
 }
 
+function beyondMicroseconds({ atimeNs, mtimeNs }: BigIntStats): Pick<GhostFileEntry, "criu_wasm"> {
+  const [atim, mtim] = [Number(atimeNs % MICROSECOND), Number(mtimeNs % MICROSECOND)];
+  return atim === 0 && mtim === 0 ? {} : { criu_wasm: { atim_ns: atim, mtim_ns: mtim } };
+}
+
 /** Content of a file: in chunks when it has holes. */
 function readContent(source: string, size: bigint): { chunks: boolean; payload: Uint8Array } {
   const fd = openSync(source, "r");
@@ -203,13 +208,18 @@ function writeGhost(task: DumpTask, { file, id }: Remap): void {
     atim: timeval(stat.atimeNs),
     mtim: timeval(stat.mtimeNs),
     ...(content?.chunks ? { chunks: true, size: stat.size } : {}),
+    ...beyondMicroseconds(stat),
   };
   task.images.append({ kind: "GHOST_FILE", id }, { message, payload: content?.payload });
 }
 
+/** With the NUL that a system call expects. */
+function terminated(path: string | Buffer): Buffer {
+  return Buffer.concat([Buffer.from(path as Buffer), Buffer.alloc(1)]);
+}
+
 function addName(task: DumpTask, { file, name }: Remap): void {
-  const text = (content: string | Buffer) => Buffer.concat([Buffer.from(content), Buffer.alloc(1)]);
-  call("linkat", AT_FDCWD, text(file.source), AT_FDCWD, text(name), AT_SYMLINK_FOLLOW);
+  call("linkat", AT_FDCWD, terminated(file.source), AT_FDCWD, terminated(name), AT_SYMLINK_FOLLOW);
   task.context.aftermath.add((succeeded) => {
     if (!succeeded) unlinkSync(name);
   });
@@ -296,7 +306,13 @@ function makeParents(context: RestoreContext, made: Made, path: Buffer): void {
   context.aftermath.add(() => rmdirSync(parent));
 }
 
-const seconds = (time: Timeval) => Number(time.tv_sec) + Number(time.tv_usec) / 1e6;
+function setTimes(path: Buffer, { atim, mtim, criu_wasm }: GhostFileEntry): void {
+  if (!atim || !mtim) return;
+  const pack = ({ tv_sec, tv_usec }: Timeval, ns = 0) =>
+    timespec.pack({ tv_sec, tv_nsec: tv_usec * MICROSECOND + BigInt(ns) });
+  const times = Buffer.concat([pack(atim, criu_wasm?.atim_ns), pack(mtim, criu_wasm?.mtim_ns)]);
+  call("utimensat", AT_FDCWD, terminated(path), times, 0);
+}
 
 function makeGhost(task: RestoreTask, made: Made, id: number, name: Buffer): Buffer {
   const { context } = task;
@@ -314,7 +330,7 @@ function makeGhost(task: RestoreTask, made: Made, id: number, name: Buffer): Buf
   }
   chownSync(path, ghost.uid, ghost.gid);
   chmodSync(path, ghost.mode & 0o7777);
-  if (ghost.atim && ghost.mtim) utimesSync(path, seconds(ghost.atim), seconds(ghost.mtim));
+  setTimes(path, ghost);
   return path;
 }
 

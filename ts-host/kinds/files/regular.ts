@@ -16,6 +16,7 @@ import {
   O_PATH,
   O_TMPFILE,
   O_TRUNC,
+  S_IFCHR,
   S_IFDIR,
   S_IFLNK,
   S_IFMT,
@@ -41,6 +42,10 @@ function flagsToOpenWith(flags: number): number {
   // O_TMPFILE is two bits, one of which alone is O_DIRECTORY.
   const made = (flags & O_TMPFILE) === O_TMPFILE ? O_TMPFILE : 0;
   return flags & ~(ONCE | made);
+}
+
+function isCharacterDevice({ mode = 0 }: RegFileEntry): boolean {
+  return (mode & S_IFMT) === S_IFCHR;
 }
 
 function seeks({ mode = 0, flags }: RegFileEntry): boolean {
@@ -122,7 +127,8 @@ export const regular: FileKind = {
   check(task, entry) {
     const reg = entryOf(entry);
     if (reg.ext) throw new UnsupportedError("a file of a plugin", { file: Buffer.from(reg.name).toString() });
-    if (pathAtRestore(task, entry.id) === undefined) checkUnchanged(reg);
+    // Device nodes may belong to a terminal, which is replaced.
+    if (pathAtRestore(task, entry.id) === undefined && !isCharacterDevice(reg)) checkUnchanged(reg);
   },
 
   open(task: RestoreTask, batch: Batch, entry: FileEntry, close: number): Op {

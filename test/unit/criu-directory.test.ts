@@ -1,20 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { describe, ImageError, UnsupportedError } from "../../ts-host/errors.ts";
-import type { CheckpointReader, ImageRecord } from "../../ts-host/images/checkpoint.ts";
 import { CriuWriter } from "../../ts-host/images/criu.ts";
 import { CriuReader } from "../../ts-host/images/criu-reader.ts";
 import { DirectorySource } from "../../ts-host/images/directory.ts";
@@ -22,46 +11,8 @@ import { NativeWriter } from "../../ts-host/images/native.ts";
 import { NativeReader } from "../../ts-host/images/native-reader.ts";
 import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
-import { assertSameBytes, mixedPages, randomNumbers } from "../support/pages.ts";
-
-const SAMPLES = "test/data/criu-images";
-
-function temporaryDirectory(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), "criu-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
-
-function pagesWanted(reader: CheckpointReader): Map<number, number> {
-  const wanted = new Map<number, number>();
-  for (const name of reader.list()) {
-    if (name.kind !== "PAGEMAP" && name.kind !== "SHMEM_PAGEMAP") continue;
-    const [head, ...entries] = reader.read(name) as ImageRecord<"PAGEMAP">[];
-    const { pages_id } = head.message as { pages_id: number };
-    let pages = wanted.get(pages_id) ?? 0;
-    for (const { message } of entries) {
-      const { flags, nr_pages, compat_nr_pages } = message as {
-        flags?: number;
-        nr_pages?: bigint;
-        compat_nr_pages: number;
-      };
-      if (flags === undefined || flags & 4) pages += Number(nr_pages ?? compat_nr_pages);
-    }
-    wanted.set(pages_id, pages);
-  }
-  return wanted;
-}
-
-/** A sample with the pages that its pagemaps ask for: the samples come without. */
-function sampleDirectory(t: TestContext, sample: string): string {
-  const directory = join(temporaryDirectory(t), sample);
-  cpSync(join(SAMPLES, sample), directory, { recursive: true });
-  const random = randomNumbers(21);
-  for (const [id, pages] of pagesWanted(new CriuReader(new DirectorySource(directory)))) {
-    writeFileSync(join(directory, `pages-${id}.img`), mixedPages(pages, random));
-  }
-  return directory;
-}
+import { assertSameBytes } from "../support/pages.ts";
+import { pagesWanted, SAMPLES, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
 
 function assertSameDirectories(actual: string, expected: string): void {
   const names = readdirSync(expected).sort();

@@ -53,6 +53,15 @@ export class OutputFile {
   }
 }
 
+/** Fills `into` from byte `offset` of an open file on; `path` is for messages. */
+export function readFully(fd: number, path: string, into: Uint8Array, offset: number): void {
+  for (let done = 0; done < into.length; ) {
+    const count = fileCall("read", path, () => readSync(fd, into, done, into.length - done, offset + done));
+    if (count === 0) throw new ImageError("the file ends too early", { file: path, offset: offset + done });
+    done += count;
+  }
+}
+
 /** A file of a checkpoint that is being read, at any offset. */
 export class InputFile implements RandomFile {
   readonly #fd: number;
@@ -77,14 +86,7 @@ export class InputFile implements RandomFile {
   }
 
   read(into: Uint8Array, offset: number): void {
-    for (let done = 0; done < into.length; ) {
-      const count = fileCall("read", this.path, () =>
-        readSync(this.#fd, into, done, into.length - done, offset + done),
-      );
-      if (count === 0)
-        throw new ImageError("the file ends too early", { file: this.path, offset: offset + done });
-      done += count;
-    }
+    readFully(this.#fd, this.path, into, offset);
   }
 
   close(): void {

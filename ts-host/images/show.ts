@@ -134,7 +134,7 @@ function statDevice(value: number): string {
 }
 
 /** An address in network order: one word, or four. */
-function address(words: number[]): string {
+export function address(words: number[]): string {
   const octets = words.flatMap((word) => [word & 255, (word >>> 8) & 255, (word >>> 16) & 255, word >>> 24]);
   if (words.length === 1) return octets.join(".");
   const groups = Array.from({ length: 8 }, (_, index) => (octets[2 * index] << 8) | octets[2 * index + 1]);
@@ -187,7 +187,7 @@ function quotedPrintable(bytes: Uint8Array): string {
 }
 
 /** UTF-8; bytes that are not become U+DC80 + (byte - 0x80), so that nothing is lost. */
-function text(bytes: Uint8Array): string {
+export function text(bytes: Uint8Array): string {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

@@ -1,7 +1,12 @@
 /** What the image code needs of the system it runs on: here Node. portable.ts has the same names. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { asset } from "../assets.ts";
+import { ImageError } from "../errors.ts";
+import { fileCall, readFully } from "../images/files.ts";
+import type { RandomFile } from "../images/source.ts";
 
 /** The WebAssembly core. */
 export function coreBytes(): Uint8Array {
@@ -10,4 +15,60 @@ export function coreBytes(): Uint8Array {
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   return createHash("sha256").update(bytes).digest();
+}
+
+/** Bytes that are put aside while a stream is read: on disk, in a file that has no name. */
+export class Spool {
+  readonly #fd: number;
+  readonly #folder = mkdtempSync(join(tmpdir(), "criu-wasm-"));
+  #length = 0;
+  #open = true;
+
+  constructor() {
+    const path = join(this.#folder, "spool");
+    this.#fd = openSync(path, "wx+", 0o600);
+    this.#forget();
+  }
+
+  /** Removes the name at once, so that nothing is left behind whatever ends us; Windows lets us only in the end. */
+  #forget(): void {
+    try {
+      rmSync(this.#folder, { recursive: true, force: true });
+    } catch {}
+  }
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  append(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      done += fileCall("write", this.#folder, () =>
+        writeSync(this.#fd, bytes, done, bytes.length - done, this.#length + done),
+      );
+    }
+    this.#length += bytes.length;
+  }
+
+  /** Nothing more is appended. */
+  finish(): void {}
+
+  /** A part of it as a file; the file is open until the spool is closed. */
+  open(path: string, offset: number, length: number): RandomFile {
+    const fd = this.#fd;
+    const read = (into: Uint8Array, from: number): void => {
+      if (from + into.length > length)
+        throw new ImageError("the file ends too early", { file: path, offset: length });
+      readFully(fd, path, into, offset + from);
+    };
+    return { path, length, read, close() {} };
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    closeSync(this.#fd);
+    this.#forget();
+  }
 }

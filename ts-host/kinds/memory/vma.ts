@@ -3,6 +3,7 @@ import type { VmaEntry } from "../../generated/messages.ts";
 import { MAP_ANONYMOUS, MAP_LOCKED, MAP_PRIVATE } from "../../kernel/abi/mman.ts";
 
 export const VMA_REGULAR = 1 << 0;
+export const VMA_STACK = 1 << 1;
 export const VMA_VSYSCALL = 1 << 2;
 export const VMA_VDSO = 1 << 3;
 export const VMA_HEAP = 1 << 5;

@@ -1,0 +1,17 @@
+/**
+ * criu-wasm/offline: look into checkpoints of CRIU and criu-wasm, on any system and in browsers.
+ *
+ *     const checkpoint = await openTar(stream);
+ *     for (const { pid, name, mappings } of checkpoint.processes) …
+ */
+export { CriuWasmError, describe, ImageError, UnsupportedError, UsageError } from "../errors.ts";
+export type * from "../generated/messages.ts";
+export type { ImageName, ImageRecord, PageSource } from "../images/checkpoint.ts";
+export type { FileSource, RandomFile } from "../images/source.ts";
+export { type ArchiveOptions, openTar } from "./archive.ts";
+export { openFiles } from "./browser-files.ts";
+export { Checkpoint } from "./checkpoint.ts";
+export { describeFile } from "./describe-file.ts";
+export { Mapping, type MappingKind } from "./mapping.ts";
+export { type Content, drainPiece, Memory, type Piece } from "./memory.ts";
+export { type Descriptor, Process, type ProcessState, type Register, Thread } from "./process.ts";

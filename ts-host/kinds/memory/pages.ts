@@ -187,9 +187,12 @@ export function dumpSharedObject(task: DumpTask, shmid: bigint, fd: number): voi
   const head: PagemapHead = { pages_id: sink.id };
   task.images.append(name, { message: head });
   const size = BigInt(fstatSync(fd).size);
+  task.pageCounts.sharedPagesScanned += Number((size + PAGE - 1n) / PAGE);
   for (const range of dataRanges(fd, size)) {
     task.images.append(name, { message: pagemapEntry(range, PE_PRESENT) });
-    sink.append(Number((range.end - range.start) / PAGE), (view, offset) => {
+    const pages = Number((range.end - range.start) / PAGE);
+    task.pageCounts.sharedPagesWritten += pages;
+    sink.append(pages, (view, offset) => {
       const at = Number(range.start) + offset;
       for (let done = 0; done < view.length; ) {
         const got = readSync(fd, view, done, view.length - done, at + done);

@@ -5,7 +5,6 @@ import { ImageError } from "../../ts-host/errors.ts";
 import type { MessageName, MessageTypes } from "../../ts-host/generated/messages.ts";
 import { MESSAGES } from "../../ts-host/generated/schema-table.ts";
 import {
-  type AnyMessage,
   decodeMessage,
   decodeProtobuf,
   encodeMessage,
@@ -13,8 +12,8 @@ import {
   fromProtobuf,
   toProtobuf,
 } from "../../ts-host/images/codec.ts";
-import { type FieldSchema, messageSchema } from "../../ts-host/images/schema.ts";
 import { Random } from "../support/random.ts";
+import { randomMessage } from "../support/random-messages.ts";
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
@@ -140,51 +139,6 @@ test("what is wrong in protobuf is named, with its place", () => {
     6,
   );
 });
-
-// Random messages.
-
-const WIDTHS = [1, 7, 8, 14, 31, 32, 33, 63, 64];
-
-function randomNumber(random: Random, type: FieldSchema["type"]): number | bigint {
-  const bits = (BigInt(random.bits()) << 32n) | BigInt(random.bits());
-  const magnitude = bits & ((1n << BigInt(random.pick(WIDTHS))) - 1n);
-  switch (type) {
-    case "uint32":
-      return Number(magnitude & 0xffffffffn);
-    case "int32":
-    case "sint32":
-      return Number(BigInt.asIntN(32, random.oneIn(2) ? magnitude : -magnitude));
-    case "int64":
-    case "sint64":
-      return BigInt.asIntN(64, random.oneIn(2) ? magnitude : -magnitude);
-    default:
-      return magnitude;
-  }
-}
-
-function randomValue(random: Random, field: FieldSchema, depth: number): unknown {
-  if (field.type === "message") return randomMessage(random, field.message!, depth + 1);
-  if (field.type === "bool") return random.oneIn(2);
-  if (field.type === "bytes" || field.type === "string")
-    return random.bytes(random.below(random.oneIn(9) ? 300 : 9));
-  return randomNumber(random, field.type);
-}
-
-function randomMessage(random: Random, name: MessageName, depth = 0): AnyMessage {
-  const message: AnyMessage = {};
-  for (const field of messageSchema(name)) {
-    const deep = depth > 4 && field.type === "message";
-    if (field.label === "repeated") {
-      const length = deep ? 0 : random.below(random.oneIn(8) ? 40 : 4) >> Math.min(depth, 3);
-      message[field.name] = Array.from({ length }, () => randomValue(random, field, depth));
-    } else if (field.label === "required" || (!deep && random.oneIn(2))) {
-      message[field.name] = randomValue(random, field, depth);
-    }
-  }
-  if (random.oneIn(4))
-    message.unknown = hex(random.pick(["f8ff0f05", "a27f00", "a27f0361626 3fdff0f01020304"]));
-  return message;
-}
 
 test("random messages of every type survive both encodings", () => {
   for (const name of MESSAGES as MessageName[]) {

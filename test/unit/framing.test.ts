@@ -15,7 +15,7 @@ import {
   writeImage,
   writeIpcMessages,
 } from "../../ts-host/images/framing.ts";
-import { toJson } from "../../ts-host/images/show.ts";
+import { toJson } from "../../ts-host/images/json/to-json.ts";
 
 const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 const DESC = { key: 0, uid: 0, gid: 0, cuid: 0, cgid: 0, mode: 0o600, id: 3 };

@@ -8,7 +8,7 @@ import { ImageError } from "../../ts-host/errors.ts";
 import { IMAGE_KINDS, type ImageKind, type MessageName } from "../../ts-host/generated/messages.ts";
 import { decodeMessage, decodeProtobuf, fromProtobuf, toProtobuf } from "../../ts-host/images/codec.ts";
 import { parseImage, parseImageFileName, writeImage } from "../../ts-host/images/framing.ts";
-import { toJson } from "../../ts-host/images/show.ts";
+import { toJson } from "../../ts-host/images/json/to-json.ts";
 import { Core } from "../../ts-host/wasm/core.ts";
 import { Random } from "../support/random.ts";
 

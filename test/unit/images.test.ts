@@ -11,7 +11,7 @@ import {
   parseImageFileName,
   writeImage,
 } from "../../ts-host/images/framing.ts";
-import { toJson } from "../../ts-host/images/show.ts";
+import { toJson } from "../../ts-host/images/json/to-json.ts";
 
 const SAMPLES = "test/data/criu-images";
 /** What `crit decode --pretty` of CRIU 4.2 prints for each. */

@@ -24,7 +24,8 @@ export type RestoreHook<Subject> = (subject: Subject, batch: Batch) => Answers;
  * phase begins.
  *   check        nothing exists yet: is everything there that the restore needs? No calls may be queued
  *   session      the task exists under its pid, with the seed's memory: session and group
- *   memory       the task's own memory takes the seed's place
+ *   memory       the task's own mappings take the seed's place; private ones are empty
+ *   content      private memory is filled and protected
  *   files        descriptors, root and working directory
  *   process      what all threads share: signal actions, limits, prctls, timers made but not armed
  *   threads      the other threads are made
@@ -38,6 +39,7 @@ export const RESTORE_PHASES = [
   "check",
   "session",
   "memory",
+  "content",
   "files",
   "process",
   "threads",

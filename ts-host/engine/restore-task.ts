@@ -10,6 +10,7 @@ import type {
   ThreadInfoX86,
 } from "../generated/messages.ts";
 import type { CheckpointReader } from "../images/checkpoint.ts";
+import { BATCH_ROOM } from "../remote/arena.ts";
 import { Batch } from "../remote/batch.ts";
 import type { Remote } from "../remote/remote.ts";
 import type { Tracee } from "../remote/tracee.ts";
@@ -64,13 +65,6 @@ export class RestoreThread {
   set tracee(tracee: Tracee) {
     this.traced = tracee;
   }
-
-  /** Makes calls in the thread now. */
-  get remote(): Remote {
-    if (!this.task.remoteOf)
-      throw new CriuWasmError("internal: the task does not exist yet", { tid: this.tid });
-    return this.task.remoteOf(this);
-  }
 }
 
 export class RestoreTask {
@@ -85,8 +79,6 @@ export class RestoreTask {
   readonly threads: readonly RestoreThread[];
   /** Set by the engine when the task exists: how calls are made in a thread of it. */
   remoteOf: ((thread: RestoreThread) => Remote) | undefined;
-  /** Cleared by what an int3 would disturb, SIGTRAP ignored or pending: calls are then made by step. */
-  trapsAreSafe = true;
   /** The range of the arena, which no mapping of the task's own may meet. */
   arena: { start: bigint; end: bigint } | undefined;
 
@@ -110,16 +102,24 @@ export class RestoreTask {
 
   /** Makes calls in the leader now. */
   run(batch: Batch): void {
-    this.leader.remote.run(batch);
+    if (!this.remoteOf) throw new CriuWasmError("internal: the task does not exist yet", { pid: this.pid });
+    this.remoteOf(this.leader).run(batch);
   }
 
-  /** Queues calls for each item, and makes them in the leader in batches of so many items. */
-  inBatches<T>(items: readonly T[], size: number, emit: (item: T, batch: Batch) => Answers): void {
-    for (let at = 0; at < items.length; at += size) {
-      const batch = new Batch();
-      const answers = items.slice(at, at + size).map((item) => emit(item, batch));
+  /** Queues calls for each item, and makes them in the leader in as many batches as they take. */
+  inBatches<T>(items: readonly T[], emit: (item: T, batch: Batch) => Answers): void {
+    let batch = new Batch();
+    let answers: Answers[] = [];
+    const make = () => {
       this.run(batch);
       for (const answer of answers) answer?.();
+      batch = new Batch();
+      answers = [];
+    };
+    for (const item of items) {
+      answers.push(emit(item, batch));
+      if (batch.size > BATCH_ROOM / 2) make();
     }
+    make();
   }
 }

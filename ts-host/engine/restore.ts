@@ -6,7 +6,7 @@ import { PTRACE_O_EXITKILL, PTRACE_O_TRACESYSGOOD } from "../kernel/abi/ptrace.t
 import { CLONE_PARENT } from "../kernel/abi/sched.ts";
 import { ERRNO, errnoName } from "../kernel/errno.ts";
 import { ProcPid } from "../kernel/process.ts";
-import { findHole } from "../kinds/memory/address-space.ts";
+import { findHole, takenRanges } from "../kinds/memory/holes.ts";
 import { spawnSeed } from "../native/ffi.ts";
 import { ARENA_SIZE, Arena } from "../remote/arena.ts";
 import { Batch } from "../remote/batch.ts";
@@ -40,7 +40,7 @@ function runPhase(task: RestoreTask, kinds: readonly Kind[], phase: RestorePhase
         kind.restoreThread?.[phase]?.(thread, batch),
       ]),
     );
-    if (batch.ops.length > 0) thread.remote.run(batch);
+    if (batch.ops.length > 0) task.remoteOf!(thread).run(batch);
     for (const answer of answers) answer?.();
   }
 }
@@ -98,13 +98,10 @@ function seizeSeed(pid: number): Tracee {
 /** Lends the seed its arena, where neither it nor the task has anything. */
 function lendArena(task: RestoreTask): Arena {
   const { tracee } = task.leader;
-  const address = findHole([...task.mm.vmas, ...new ProcPid(task.pid).maps()], BigInt(ARENA_SIZE));
+  const address = findHole(takenRanges(task), BigInt(ARENA_SIZE));
   const arena = Arena.map(new StepRemote(tracee, findSyscallInstruction(task.pid)), address);
   task.arena = arena.range;
-  task.remoteOf = (thread) =>
-    task.trapsAreSafe
-      ? new BlobRemote(thread.tracee, arena)
-      : new StepRemote(thread.tracee, findSyscallInstruction(task.pid), arena);
+  task.remoteOf = (thread) => new BlobRemote(thread.tracee, arena);
   return arena;
 }
 

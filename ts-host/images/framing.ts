@@ -149,32 +149,43 @@ export function kindOfImage(bytes: Uint8Array): ImageKind | undefined {
 }
 
 /**
- * The records of a whole image file. Payloads are views of `bytes`. Images without records (raw bytes) give one
- * record with an empty message and everything as its payload.
+ * The records of a whole image file, one by one. Payloads are views of `bytes`. Images without records (raw bytes)
+ * give one record with an empty message and everything as its payload.
  * @throws ImageError naming `file`, the record, the offset in the file, and the field where one is to blame
  */
-export function parseImage<K extends ImageKind>(kind: K, bytes: Uint8Array, file?: string): ImageRecord<K>[] {
+export function* readRecords<K extends ImageKind>(
+  kind: K,
+  bytes: Uint8Array,
+  file?: string,
+): Generator<ImageRecord<K>> {
   const format: ImageFormat = IMAGE_KINDS[kind];
   const reader = new Reader(bytes, file);
   checkHeader(reader, kind);
   if (format.messages.length === 0) {
-    return [{ message: {}, payload: reader.bytes(reader.left, "content") }] as unknown as ImageRecord<K>[];
+    yield { message: {}, payload: reader.bytes(reader.left, "content") } as unknown as ImageRecord<K>;
+    return;
   }
-  const records: ImageRecord<K>[] = [];
+  let count = 0;
   while (reader.left > 0) {
-    reader.record = records.length;
-    if (records.length === MAX_RECORDS) throw reader.error(`more than ${MAX_RECORDS} records`);
-    const name = messageOfRecord(format, records.length);
+    reader.record = count;
+    if (count >= MAX_RECORDS) throw reader.error(`more than ${MAX_RECORDS} records`);
+    const name = messageOfRecord(format, count);
     const plain = name === "pagemap_entry" ? reader.plainEntries() : [];
     if (plain.length > 0) {
-      for (const record of plain) records.push(record as ImageRecord<K>);
+      for (const record of plain) yield record as ImageRecord<K>;
+      count += plain.length;
       continue;
     }
     const message = reader.message(name);
     const payload = readPayload(reader, format, message);
-    records.push((payload === undefined ? { message } : { message, payload }) as ImageRecord<K>);
+    yield (payload === undefined ? { message } : { message, payload }) as ImageRecord<K>;
+    count++;
   }
-  return records;
+}
+
+/** All records of a whole image file, as `readRecords` gives them. */
+export function parseImage<K extends ImageKind>(kind: K, bytes: Uint8Array, file?: string): ImageRecord<K>[] {
+  return [...readRecords(kind, bytes, file)];
 }
 
 function messageOfRecord({ messages }: ImageFormat, record: number): MessageName {
@@ -241,6 +252,9 @@ export function readIpcMessages(payload: Uint8Array): QueuedMessage[] {
 export function writeIpcMessages(messages: readonly QueuedMessage[]): Uint8Array {
   const writer = new Writer();
   for (const { message, text } of messages) {
+    if (message.msize !== text.length) {
+      throw new ImageError(`a queued message has ${text.length} bytes, its record says ${message.msize}`);
+    }
     writer.message("ipc_msg", message);
     writer.bytes(text);
     writer.zeros(Number(roundUp(BigInt(text.length), 8n)) - text.length);
@@ -252,11 +266,14 @@ export function writeIpcMessages(messages: readonly QueuedMessage[]): Uint8Array
 export interface GhostChunk {
   offset: bigint;
   content: Uint8Array;
+  /** Fields of a newer CRIU, as they are. */
+  unknown?: Uint8Array;
 }
 
 function readGhostChunk(reader: Reader): GhostChunk {
-  const { len, off } = reader.message("ghost_chunk_entry");
-  return { offset: off, content: reader.bytes(len, "a chunk of a file") };
+  const { len, off, unknown } = reader.message("ghost_chunk_entry");
+  const content = reader.bytes(len, "a chunk of a file");
+  return unknown === undefined ? { offset: off, content } : { offset: off, content, unknown };
 }
 
 /** The chunks in the payload of a ghost file whose record has `chunks` set. */
@@ -270,8 +287,8 @@ export function readGhostChunks(payload: Uint8Array): GhostChunk[] {
 /** The payload of a ghost file whose record has `chunks` set. */
 export function writeGhostChunks(chunks: readonly GhostChunk[]): Uint8Array {
   const writer = new Writer();
-  for (const { offset, content } of chunks) {
-    writer.message("ghost_chunk_entry", { len: BigInt(content.length), off: offset });
+  for (const { offset, content, unknown } of chunks) {
+    writer.message("ghost_chunk_entry", { len: BigInt(content.length), off: offset, unknown });
     writer.bytes(content);
   }
   return writer.finish();

@@ -1,6 +1,6 @@
 /** One line for people about an open file: a path, the ends of a connection, a counter. */
 import { FdTypes, type FileEntry, type InetSkEntry, type UnixSkEntry } from "../generated/messages.ts";
-import { address, text } from "../images/show.ts";
+import { address, text } from "../images/json/to-json.ts";
 
 const AF_INET6 = 10;
 const PROTOCOLS: Record<number, string> = { 6: "tcp", 17: "udp", 136: "udplite", 1: "icmp", 58: "icmpv6" };

@@ -9,7 +9,7 @@ import {
   type PstreeEntry,
   type TaskKobjIdsEntry,
 } from "../generated/messages.ts";
-import { text } from "../images/show.ts";
+import { text } from "../images/json/to-json.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { describeFile, typeName } from "./describe-file.ts";
 import { fileOf } from "./files.ts";

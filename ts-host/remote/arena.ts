@@ -15,6 +15,8 @@ import { callByStep, type StepRemote } from "./remote.ts";
 
 const CODE_SIZE = 4096;
 export const ARENA_SIZE = 512 * 1024;
+/** Bytes that a batch may take. */
+export const BATCH_ROOM = ARENA_SIZE - CODE_SIZE;
 
 export class Arena {
   readonly pid: number;
@@ -57,8 +59,7 @@ export class Arena {
 
   /** Puts an encoded batch in place. */
   write(batch: Batch): void {
-    if (batch.size > ARENA_SIZE - CODE_SIZE)
-      throw new CriuWasmError("internal: a batch is larger than its arena");
+    if (batch.size > BATCH_ROOM) throw new CriuWasmError("internal: a batch is larger than its arena");
     writeMemory(this.pid, this.base, batch.encode(this.base));
   }
 }

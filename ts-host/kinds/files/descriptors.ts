@@ -86,8 +86,6 @@ function describeAll(task: DumpTask, batch: Batch): Answers {
 
 // Restore.
 
-const DESCRIPTORS_A_BATCH = 200;
-
 function descriptorsOf(task: RestoreTask): FdinfoEntry[] {
   const { reader } = task.context;
   const { files_id } = reader.read({ kind: "IDS", id: task.pid })[0]!.message;
@@ -114,7 +112,7 @@ class FreeNumbers {
 function openDescriptors(task: RestoreTask): void {
   const firsts = new Map<number, number>();
   const free = new FreeNumbers();
-  task.inBatches(descriptorsOf(task), DESCRIPTORS_A_BATCH, ({ id, fd, flags }, batch) => {
+  task.inBatches(descriptorsOf(task), ({ id, fd, flags }, batch) => {
     const close = flags & FD_CLOEXEC ? O_CLOEXEC : 0;
     const first = firsts.get(id);
     const lands = free.take(fd);
@@ -133,7 +131,7 @@ function openDescriptors(task: RestoreTask): void {
 
 function restoreOwners(task: RestoreTask): void {
   const done = new Set<number>();
-  task.inBatches(descriptorsOf(task), DESCRIPTORS_A_BATCH, ({ id, fd }, batch) => {
+  task.inBatches(descriptorsOf(task), ({ id, fd }, batch) => {
     if (done.has(id)) return;
     done.add(id);
     const owner = ownerOf(fileWithId(task, id).entry);

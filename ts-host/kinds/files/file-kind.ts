@@ -41,6 +41,9 @@ export interface FileKind {
   ask?(file: HeldFile, batch: Batch, entry: FileEntry): Answers;
   /** Is everything there that `open` will need? Runs before anything exists. */
   check?(task: RestoreTask, entry: FileEntry): void;
-  /** Queues the opening; the op's result is a descriptor. `close` is O_CLOEXEC or 0. */
-  open(task: RestoreTask, batch: Batch, entry: FileEntry, close: number): Op;
+  /**
+   * Queues the opening; the op's result is a descriptor. `close` is O_CLOEXEC or 0; `access` is there for files
+   * that are mapped or executed, and takes the place of the entry's flags.
+   */
+  open(task: RestoreTask, batch: Batch, entry: FileEntry, close: number, access?: number): Op;
 }

@@ -31,7 +31,7 @@ import { readGhostChunks, writeGhostChunks } from "../../images/framing.ts";
 import { AT_FDCWD, AT_SYMLINK_FOLLOW, O_RDONLY, S_IFDIR, S_IFMT } from "../../kernel/abi/fcntl.ts";
 import { timespec } from "../../kernel/abi/time.ts";
 import { call } from "../../native/calls.ts";
-import { dataRanges } from "../memory/pages.ts";
+import { dataRanges } from "../memory/shared.ts";
 import type { HeldFile } from "./file-kind.ts";
 import { NO_OWNER } from "./owner.ts";
 

@@ -64,8 +64,11 @@ export function registerDirectory(task: DumpTask, link: "cwd" | "root"): number 
   return register(heldWithoutDescriptor(task, `/proc/${task.pid}/${link}`, O_RDONLY));
 }
 
-/** Queues the opening of a registered file; the op's result is a descriptor. */
-export function openRegistered(task: RestoreTask, batch: Batch, id: number): Op {
+/**
+ * Queues the opening of a registered file; the op's result is a descriptor. What is mapped or executed is opened
+ * with an `access`, O_RDONLY or O_RDWR, whatever the flags under which the file was registered.
+ */
+export function openRegistered(task: RestoreTask, batch: Batch, id: number, access?: number): Op {
   const { kind, entry } = fileWithId(task, id);
-  return kind.open(task, batch, entry, 0);
+  return kind.open(task, batch, entry, 0, access);
 }

@@ -131,11 +131,11 @@ export const regular: FileKind = {
     if (pathAtRestore(task, entry.id) === undefined && !isCharacterDevice(reg)) checkUnchanged(reg);
   },
 
-  open(task: RestoreTask, batch: Batch, entry: FileEntry, close: number): Op {
+  open(task: RestoreTask, batch: Batch, entry: FileEntry, close: number, access?: number): Op {
     const reg = entryOf(entry);
     const path = pathAtRestore(task, entry.id)?.() ?? reg.name;
     const isLink = ((reg.mode ?? 0) & S_IFMT) === S_IFLNK;
-    const flags = flagsToOpenWith(reg.flags) | close | (isLink ? O_PATH : 0);
+    const flags = access ?? flagsToOpenWith(reg.flags) | close | (isLink ? O_PATH : 0);
     const fd = batch.call("openat", [AT_FDCWD, batch.text(path), flags, 0]);
     if (reg.pos !== 0n && seeks(reg)) batch.call("lseek", [fd, reg.pos, SEEK_SET]);
     return fd;

@@ -1,44 +1,36 @@
-/** Restore of an address space: the task's own mappings take the seed's place, at the same addresses. */
+/**
+ * Restore of an address space: the task's own mappings take the seed's place, at the same addresses; then
+ * they are filled, and protected.
+ */
 import type { RestoreTask } from "../../engine/restore-task.ts";
-import { CriuWasmError, ImageError } from "../../errors.ts";
-import type { PagemapEntry, PagemapHead, VmaEntry } from "../../generated/messages.ts";
-import { AT_FDCWD, O_RDWR } from "../../kernel/abi/fcntl.ts";
+import type { VmaEntry } from "../../generated/messages.ts";
+import { O_ACCMODE, O_RDONLY, O_RDWR } from "../../kernel/abi/fcntl.ts";
 import {
   MADV_GUARD_INSTALL,
   MAP_ANONYMOUS,
   MAP_FIXED_NOREPLACE,
   MAP_GROWSDOWN,
-  MAP_LOCKED,
+  MAP_NORESERVE,
   MAP_PRIVATE,
   MAP_SHARED,
-  PROT_READ,
   PROT_WRITE,
 } from "../../kernel/abi/mman.ts";
 import { ProcPid } from "../../kernel/process.ts";
 import { Batch } from "../../remote/batch.ts";
-import { writeMemory } from "../../remote/memory.ts";
+import { writeRanges } from "../../remote/memory.ts";
 import { openRegistered } from "../files/mapped.ts";
-import { PAGE, PE_PARENT, PE_PRESENT, type Range } from "./pages.ts";
+import { type PageRun, privatePagemap, readRuns, withoutHole } from "./pagemap.ts";
+import { intersections } from "./ranges.ts";
+import { restoreSharedMemory } from "./shared.ts";
 import { placeVdso } from "./vdso.ts";
-import { is, isKernels, isPrivate, VMA_ANON_SHARED, VMA_GUARD, VMA_VDSO } from "./vma.ts";
+import { is, isKernels, isPrivate, VMA_ANON_PRIVATE, VMA_ANON_SHARED, VMA_GUARD, VMA_VDSO } from "./vma.ts";
 
-/** End of what a 64-bit process may map (47 bits), and a low end that mmap_min_addr leaves alone. */
-const TASK_SIZE = 0x7fff_ffff_f000n;
-const LOWEST = 0x10000n;
-/** Mappings whose calls fit one batch. */
-const MAPPINGS_A_BATCH = 250;
+/** Flags of mmap that a mapping keeps. */
+const KEPT_FLAGS = MAP_GROWSDOWN | MAP_NORESERVE;
+/** Mappings for which a file is opened once. */
+const MOST_IN_GROUP = 64;
 
-/** The lowest hole of `size` bytes that none of the ranges touches. */
-export function findHole(ranges: readonly Range[], size: bigint): bigint {
-  const sorted = [...ranges].sort((a, b) => (a.start < b.start ? -1 : 1));
-  let at = LOWEST;
-  for (const range of sorted) {
-    if (range.start >= at + size + PAGE) break;
-    if (range.end + PAGE > at) at = range.end + PAGE;
-  }
-  if (at + size > TASK_SIZE) throw new CriuWasmError("the address space has no hole for the arena");
-  return at;
-}
+const isAnonymous = (vma: VmaEntry) => is(vma, VMA_ANON_PRIVATE);
 
 /** Mappings proper: the image's list without its guard ranges and the kernel's own. */
 function ordinary(task: RestoreTask): VmaEntry[] {
@@ -56,176 +48,90 @@ function unmapSeed(task: RestoreTask): void {
   task.run(batch);
 }
 
-/** Private memory is mapped writable, filled, and then protected. */
-function mapPrivate(task: RestoreTask, vma: VmaEntry, batch: Batch): void {
-  const length = vma.end - vma.start;
-  const prot = vma.prot | PROT_WRITE | PROT_READ;
-  const flags = MAP_PRIVATE | MAP_FIXED_NOREPLACE | (vma.flags & MAP_GROWSDOWN);
-  if (vma.flags & MAP_ANONYMOUS) {
-    batch.call("mmap", [vma.start, length, prot, flags | MAP_ANONYMOUS, -1, 0]);
-    return;
-  }
-  const fd = openRegistered(task, batch, Number(vma.shmid));
-  batch.call("mmap", [vma.start, length, prot, flags, fd, vma.pgoff]);
-  batch.call("close", [fd]);
-}
-
-function mapSharedFile(task: RestoreTask, vma: VmaEntry, batch: Batch): void {
-  const fd = openRegistered(task, batch, Number(vma.shmid));
-  batch.call("mmap", [
-    vma.start,
-    vma.end - vma.start,
-    vma.prot,
-    MAP_SHARED | MAP_FIXED_NOREPLACE,
-    fd,
-    vma.pgoff,
-  ]);
-  batch.call("close", [fd]);
-}
-
-/** Images of before CRIU 4.1 count pages in 32 bits. */
-function pageCount(entry: PagemapEntry): bigint {
-  return entry.nr_pages ?? BigInt(entry.compat_nr_pages);
-}
-
-/** Which addresses the pages of a stream belong to; `first` numbers a run's first page in the stream. */
-export function* presentRuns(entries: readonly PagemapEntry[]): Generator<Range & { first: number }> {
-  let first = 0;
-  for (const entry of entries) {
-    const pages = pageCount(entry);
-    const flags = entry.flags ?? (entry.in_parent ? PE_PARENT : PE_PRESENT);
-    if (flags & PE_PARENT) {
-      throw new ImageError("pages of a parent checkpoint: not supported yet", { field: "flags" });
-    }
-    if (!(flags & PE_PRESENT)) continue;
-    yield { start: entry.vaddr, end: entry.vaddr + pages * PAGE, first };
-    first += Number(pages);
-  }
-}
-
-/** Writes the pages that a pagemap lists; addresses in it are relative to `base`. */
-export function fillPages(
-  task: RestoreTask,
-  kind: "PAGEMAP" | "SHMEM_PAGEMAP",
-  id: number | string,
-  base: bigint,
-): void {
-  const { reader } = task.context;
-  if (kind === "SHMEM_PAGEMAP" && !reader.has({ kind, id })) return;
-  const [head, ...rest] = reader.read({ kind, id });
-  const source = reader.pages((head!.message as PagemapHead).pages_id);
-  for (const run of presentRuns(rest.map(({ message }) => message as PagemapEntry))) {
-    for (const { start, end } of kind === "PAGEMAP" ? withoutKernels(task, run) : [run]) {
-      const first = run.first + Number((start - run.start) / PAGE);
-      source.read(first, Number((end - start) / PAGE), (view, offset) =>
-        writeMemory(task.pid, base + start + BigInt(offset), view),
-      );
-    }
-  }
-}
-
-/** The parts of a range that are not the vDSO's, whose content is placeVdso's business. */
-function withoutKernels(task: RestoreTask, { start, end }: Range): Range[] {
+/** What the pagemap lists, without the vDSO, whose content is placeVdso's business. */
+function ownRuns(task: RestoreTask): PageRun[] {
+  const { runs } = privatePagemap(task);
   const vdso = task.mm.vmas.find((vma) => is(vma, VMA_VDSO));
-  if (!vdso || vdso.end <= start || vdso.start >= end) return [{ start, end }];
-  return [
-    { start, end: vdso.start },
-    { start: vdso.end, end },
-  ].filter((part) => part.start < part.end);
+  return vdso ? withoutHole(runs, vdso) : runs;
 }
 
-/** Size of a shared object: what its mappings and its pages reach. */
-function sharedSize(task: RestoreTask, vmas: readonly VmaEntry[], shmid: bigint): bigint {
-  const { reader } = task.context;
-  let size = vmas.reduce((most, vma) => {
-    const reach = vma.pgoff + (vma.end - vma.start);
-    return reach > most ? reach : most;
-  }, 0n);
-  const name = { kind: "SHMEM_PAGEMAP", id: shmid.toString() } as const;
-  if (reader.has(name)) {
-    for (const { message } of reader.read(name).slice(1)) {
-      const entry = message as PagemapEntry;
-      const reach = entry.vaddr + pageCount(entry) * PAGE;
-      if (reach > size) size = reach;
-    }
-  }
-  return size;
+/** Private mappings that have pages to be filled, which their protection forbids to write. */
+function closedMappings(task: RestoreTask): Set<VmaEntry> {
+  const closed = ordinary(task).filter((vma) => isPrivate(vma) && (vma.prot & PROT_WRITE) === 0);
+  return new Set([...intersections(ownRuns(task), closed)].map(({ window }) => window));
 }
 
-/**
- * A shared anonymous object is made whole in a hole, filled there, opened through map_files, mapped wherever
- * the task has it, and unmapped from the hole.
- */
-function restoreSharedObject(task: RestoreTask, vmas: readonly VmaEntry[], shmid: bigint): void {
-  const size = sharedSize(task, vmas, shmid);
-  const taken: Range[] = [...task.mm.vmas, ...new ProcPid(task.pid).maps()];
-  const whole = findHole(taken, size);
-  const make = new Batch();
-  make.call("mmap", [
-    whole,
-    size,
-    PROT_READ | PROT_WRITE,
-    MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
-    -1,
-    0,
-  ]);
-  task.run(make);
-  fillPages(task, "SHMEM_PAGEMAP", shmid.toString(), whole);
-  const place = new Batch();
-  const range = `${whole.toString(16)}-${(whole + size).toString(16)}`;
-  const fd = place.call("openat", [AT_FDCWD, place.text(`/proc/${task.pid}/map_files/${range}`), O_RDWR, 0]);
+const length = ({ start, end }: VmaEntry) => end - start;
+
+function mapAnonymous(vma: VmaEntry, prot: number, batch: Batch): void {
+  const flags = (vma.flags & KEPT_FLAGS) | MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+  batch.call("mmap", [vma.start, length(vma), prot, flags, -1, 0]);
+}
+
+/** How the file of a mapping is to be opened. */
+function accessOf(vma: VmaEntry): number {
+  if (isPrivate(vma)) return O_RDONLY;
+  const access = vma.fdflags ?? (vma.prot & PROT_WRITE ? O_RDWR : O_RDONLY);
+  return access & O_ACCMODE;
+}
+
+/** Mappings that follow one another and have their file in common, so that it is opened once for all of them. */
+function groupedByFile(vmas: readonly VmaEntry[]): VmaEntry[][] {
+  const groups: VmaEntry[][] = [];
   for (const vma of vmas) {
-    place.call("mmap", [
-      vma.start,
-      vma.end - vma.start,
-      vma.prot,
-      MAP_SHARED | MAP_FIXED_NOREPLACE,
-      fd,
-      vma.pgoff,
-    ]);
+    const group = groups.at(-1);
+    const like = group?.[0];
+    const fits = like && like.shmid === vma.shmid && accessOf(like) === accessOf(vma);
+    if (fits && group.length < MOST_IN_GROUP) group.push(vma);
+    else groups.push([vma]);
   }
-  place.call("close", [fd]);
-  place.call("munmap", [whole, size]);
-  task.run(place);
+  return groups;
 }
 
-function restoreShared(task: RestoreTask, vmas: readonly VmaEntry[]): void {
-  const objects = new Map<bigint, VmaEntry[]>();
-  for (const vma of vmas) {
-    if (!is(vma, VMA_ANON_SHARED)) continue;
-    objects.set(vma.shmid, [...(objects.get(vma.shmid) ?? []), vma]);
+function mapFile(
+  task: RestoreTask,
+  group: readonly VmaEntry[],
+  prot: (vma: VmaEntry) => number,
+  batch: Batch,
+): void {
+  const fd = openRegistered(task, batch, Number(group[0]!.shmid), accessOf(group[0]!));
+  for (const vma of group) {
+    const sharing = isPrivate(vma) ? MAP_PRIVATE : MAP_SHARED;
+    const flags = (vma.flags & KEPT_FLAGS) | sharing | MAP_FIXED_NOREPLACE;
+    batch.call("mmap", [vma.start, length(vma), prot(vma), flags, fd, vma.pgoff]);
   }
-  for (const [shmid, pieces] of objects) restoreSharedObject(task, pieces, shmid);
+  batch.call("close", [fd]);
 }
 
-/** Protection and advice, once the content is there. */
-function finishMapping(vma: VmaEntry, batch: Batch): void {
-  const length = vma.end - vma.start;
-  if (isPrivate(vma) && (vma.prot | PROT_WRITE | PROT_READ) !== vma.prot) {
-    batch.call("mprotect", [vma.start, length, vma.prot]);
-  }
-  for (let advice = 0n, bits = vma.madv ?? 0n; bits >> advice; advice++) {
-    if ((bits >> advice) & 1n) batch.call("madvise", [vma.start, length, advice]);
-  }
-  if (vma.flags & MAP_LOCKED) batch.call("mlock", [vma.start, length]);
-}
-
-/** The whole of it. After this the task has its own memory, the arena, and nothing else. */
-export function restoreAddressSpace(task: RestoreTask): void {
+/** Maps everything: shared memory with its content, private memory empty and, where it has content, writable. */
+export function mapAddressSpace(task: RestoreTask): void {
   unmapSeed(task);
   placeVdso(task);
-  const vmas = ordinary(task);
-  task.inBatches(vmas.filter(isPrivate), MAPPINGS_A_BATCH, (vma, batch) => mapPrivate(task, vma, batch));
-  fillPages(task, "PAGEMAP", task.pid, 0n);
-  restoreShared(task, vmas);
-  const sharedFiles = vmas.filter((vma) => !isPrivate(vma) && !is(vma, VMA_ANON_SHARED));
-  task.inBatches(sharedFiles, MAPPINGS_A_BATCH, (vma, batch) => mapSharedFile(task, vma, batch));
-  task.inBatches(vmas, MAPPINGS_A_BATCH, finishMapping);
-  task.inBatches(
-    task.mm.vmas.filter((vma) => is(vma, VMA_GUARD)),
-    MAPPINGS_A_BATCH,
-    (vma, batch) => {
-      batch.call("madvise", [vma.start, vma.end - vma.start, MADV_GUARD_INSTALL]);
-    },
-  );
+  const vmas = ordinary(task).filter((vma) => !is(vma, VMA_ANON_SHARED));
+  const [anonymous, ofFiles] = [vmas.filter(isAnonymous), vmas.filter((vma) => !isAnonymous(vma))];
+  const closed = closedMappings(task);
+  const prot = (vma: VmaEntry) => (closed.has(vma) ? vma.prot | PROT_WRITE : vma.prot);
+  task.inBatches(anonymous, (vma, batch) => mapAnonymous(vma, prot(vma), batch));
+  task.inBatches(groupedByFile(ofFiles), (group, batch) => mapFile(task, group, prot, batch));
+  restoreSharedMemory(task);
+}
+
+function advise(vma: VmaEntry, batch: Batch): void {
+  for (let advice = 0n, bits = vma.madv ?? 0n; bits >> advice; advice++) {
+    if ((bits >> advice) & 1n) batch.call("madvise", [vma.start, length(vma), advice]);
+  }
+}
+
+/** Fills private memory, protects it, and gives advice and guard pages. */
+export function fillAddressSpace(task: RestoreTask): void {
+  const { source } = privatePagemap(task);
+  readRuns(source, ownRuns(task), (ranges, content) => writeRanges(task.pid, ranges, content));
+  task.inBatches([...closedMappings(task)], (vma, batch) => {
+    batch.call("mprotect", [vma.start, length(vma), vma.prot]);
+  });
+  task.inBatches(ordinary(task), advise);
+  const guards = task.mm.vmas.filter((vma) => is(vma, VMA_GUARD));
+  task.inBatches(guards, (guard, batch) => {
+    batch.call("madvise", [guard.start, length(guard), MADV_GUARD_INSTALL]);
+  });
 }

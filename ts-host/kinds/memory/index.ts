@@ -7,6 +7,7 @@
  */
 import type { Kind } from "../../engine/kind.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
+import { O_RDONLY } from "../../kernel/abi/fcntl.ts";
 import {
   PR_GET_DUMPABLE,
   PR_GET_THP_DISABLE,
@@ -17,9 +18,10 @@ import {
 } from "../../kernel/abi/prctl.ts";
 import { Batch } from "../../remote/batch.ts";
 import { openRegistered, registerExecutable } from "../files/mapped.ts";
-import { restoreAddressSpace } from "./address-space.ts";
+import { fillAddressSpace, mapAddressSpace } from "./address-space.ts";
 import { describeMappings } from "./mappings.ts";
-import { dumpPrivatePages, dumpSharedMemory, guardEntries } from "./pages.ts";
+import { dumpPrivatePages } from "./pages.ts";
+import { dumpSharedMemory } from "./shared.ts";
 
 /** The words before AT_NULL, which images leave out. */
 function withoutEnd(auxv: bigint[]): bigint[] {
@@ -31,7 +33,7 @@ function withoutEnd(auxv: bigint[]): bigint[] {
 function setMmMap(task: RestoreTask): void {
   const { mm } = task;
   const open = new Batch();
-  const exe = openRegistered(task, open, mm.exe_file_id);
+  const exe = openRegistered(task, open, mm.exe_file_id, O_RDONLY);
   task.run(open);
 
   const batch = new Batch();
@@ -86,7 +88,7 @@ export const memory: Kind = {
         mm_env_end: stat.envEnd,
         exe_file_id: exe,
         mm_saved_auxv: auxv,
-        vmas: [...vmas, ...guardEntries(task, vmas)],
+        vmas,
         dumpable: dumpable.result,
         thp_disabled: thpDisabled.result === 1,
       });
@@ -94,13 +96,16 @@ export const memory: Kind = {
   },
 
   dumpContent(task) {
-    dumpPrivatePages(task, task.mm.vmas!);
-    dumpSharedMemory(task, task.mm.vmas!);
+    const vmas = task.mm.vmas!;
+    const guards = dumpPrivatePages(task, vmas);
+    dumpSharedMemory(task, vmas);
+    vmas.push(...guards);
   },
 
   restoreTask: {
-    memory(task) {
-      restoreAddressSpace(task);
+    memory: mapAddressSpace,
+    content(task) {
+      fillAddressSpace(task);
       setMmMap(task);
     },
     process(task, batch) {

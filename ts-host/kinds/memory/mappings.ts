@@ -15,6 +15,7 @@ import {
   MAP_ANONYMOUS,
   MAP_GROWSDOWN,
   MAP_LOCKED,
+  MAP_NORESERVE,
   MAP_PRIVATE,
   MAP_SHARED,
 } from "../../kernel/abi/mman.ts";
@@ -90,7 +91,8 @@ function baseEntry(mapping: SmapsVma): VmaEntry {
     flags:
       (mapping.shared ? MAP_SHARED : MAP_PRIVATE) |
       (flags.has("gd") ? MAP_GROWSDOWN : 0) |
-      (flags.has("lo") ? MAP_LOCKED : 0),
+      (flags.has("lo") ? MAP_LOCKED : 0) |
+      (flags.has("nr") ? MAP_NORESERVE : 0),
     status: VMA_REGULAR,
     fd: -1n,
     madv: advice(mapping),

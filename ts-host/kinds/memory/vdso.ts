@@ -5,7 +5,7 @@
  */
 import type { RestoreTask } from "../../engine/restore-task.ts";
 import { HostMismatchError } from "../../errors.ts";
-import type { PagemapEntry, PagemapHead, VmaEntry } from "../../generated/messages.ts";
+import type { VmaEntry } from "../../generated/messages.ts";
 import {
   MAP_ANONYMOUS,
   MAP_FIXED_NOREPLACE,
@@ -19,9 +19,10 @@ import {
 import type { Vma } from "../../kernel/proc/maps.ts";
 import { ProcPid } from "../../kernel/process.ts";
 import { Batch } from "../../remote/batch.ts";
-import { readMemory, writeMemory } from "../../remote/memory.ts";
-import { findHole, presentRuns } from "./address-space.ts";
-import { PAGE, type Range } from "./pages.ts";
+import { type Range, readMemory, writeMemory } from "../../remote/memory.ts";
+import { findHole, takenRanges } from "./holes.ts";
+import { privatePagemap } from "./pagemap.ts";
+import { PAGE } from "./pages.ts";
 import { vdsoSymbols } from "./vdso-symbols.ts";
 import { is, VMA_VDSO, VMA_VVAR } from "./vma.ts";
 
@@ -34,17 +35,13 @@ function kernelParts(task: RestoreTask): Vma[] {
 
 /** The content that the image holds for a range. */
 function imageBytes(task: RestoreTask, range: Range): Buffer | undefined {
-  const { reader } = task.context;
-  const [head, ...rest] = reader.read({ kind: "PAGEMAP", id: task.pid });
-  const source = reader.pages((head!.message as PagemapHead).pages_id);
-  for (const run of presentRuns(rest.map(({ message }) => message as PagemapEntry))) {
-    if (run.start > range.start || run.end < range.end) continue;
-    const bytes = Buffer.alloc(Number(range.end - range.start));
-    const first = run.first + Number((range.start - run.start) / PAGE);
-    source.read(first, bytes.length / Number(PAGE), (view, offset) => bytes.set(view, offset));
-    return bytes;
-  }
-  return undefined;
+  const { runs, source } = privatePagemap(task);
+  const run = runs.find(({ start, end }) => start <= range.start && range.end <= end);
+  if (!run) return undefined;
+  const bytes = Buffer.alloc(Number(range.end - range.start));
+  const first = run.first + Number((range.start - run.start) / PAGE);
+  source.read(first, bytes.length / Number(PAGE), (view, offset) => bytes.set(view, offset));
+  return bytes;
 }
 
 function sameFunctions(ours: Map<string, number>, theirs: Map<string, number>): boolean {
@@ -66,16 +63,12 @@ function moveParts(task: RestoreTask, parts: readonly Vma[], target: bigint): vo
     task.run(batch);
   };
   if (from < target + size && target < from + size) {
-    const hole = holeFor(task, size);
+    const hole = findHole(takenRanges(task), size);
     move(from, hole);
     move(hole, target);
   } else {
     move(from, target);
   }
-}
-
-function holeFor(task: RestoreTask, size: bigint): bigint {
-  return findHole([...task.mm.vmas, ...new ProcPid(task.pid).maps()], size);
 }
 
 /** movabs $target, %rax; jmp *%rax: rax is free at the start of a function. */
@@ -155,7 +148,7 @@ export function placeVdso(task: RestoreTask): void {
       },
     );
   }
-  const hole = holeFor(task, parts.at(-1)!.end - parts[0]!.start);
+  const hole = findHole(takenRanges(task), parts.at(-1)!.end - parts[0]!.start);
   moveParts(task, parts, hole);
   redirect(task, wanted, dumped, functions, hole + offset);
 }

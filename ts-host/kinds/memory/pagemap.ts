@@ -1,0 +1,94 @@
+/** Restore of page content: what a pagemap lists is read from its page stream and written to where it belongs. */
+import type { RestoreTask } from "../../engine/restore-task.ts";
+import { ImageError } from "../../errors.ts";
+import type { PagemapEntry, PagemapHead } from "../../generated/messages.ts";
+import type { PageSource } from "../../images/checkpoint.ts";
+import type { Range } from "../../remote/memory.ts";
+import { PAGE, PE_PARENT, PE_PRESENT } from "./pages.ts";
+import { RangeCursor } from "./ranges.ts";
+
+/** Pages that are neighbours in memory and in their stream. */
+export interface PageRun extends Range {
+  /** Number of the first in the stream. */
+  first: number;
+}
+
+export interface Pagemap {
+  runs: PageRun[];
+  source: PageSource;
+}
+
+type PagemapKind = "PAGEMAP" | "SHMEM_PAGEMAP";
+
+/** The pagemap of a task (id: its pid) or of a shared object (id: its shmid). */
+export function readPagemap(task: RestoreTask, kind: PagemapKind, id: number | string): Pagemap {
+  const { reader } = task.context;
+  const [head, ...entries] = reader.read({ kind, id });
+  if (!head) throw new ImageError("an empty pagemap", { kind, field: "pages_id" });
+  const source = reader.pages((head.message as PagemapHead).pages_id);
+  return { runs: presentRuns(entries.map(({ message }) => message as PagemapEntry)), source };
+}
+
+const privatePagemaps = new WeakMap<RestoreTask, Pagemap>();
+
+/** The pagemap of the task's private memory, read once. */
+export function privatePagemap(task: RestoreTask): Pagemap {
+  let pagemap = privatePagemaps.get(task);
+  if (!pagemap) {
+    pagemap = readPagemap(task, "PAGEMAP", task.pid);
+    privatePagemaps.set(task, pagemap);
+  }
+  return pagemap;
+}
+
+/** Images of before CRIU 4.1 count pages in 32 bits. */
+function pageCount(entry: PagemapEntry): bigint {
+  return entry.nr_pages ?? BigInt(entry.compat_nr_pages);
+}
+
+function presentRuns(entries: readonly PagemapEntry[]): PageRun[] {
+  const runs: PageRun[] = [];
+  let first = 0;
+  for (const entry of entries) {
+    const pages = pageCount(entry);
+    const flags = entry.flags ?? (entry.in_parent ? PE_PARENT : PE_PRESENT);
+    if (flags & PE_PARENT) {
+      throw new ImageError("pages of a parent checkpoint: not supported yet", { field: "flags" });
+    }
+    if (!(flags & PE_PRESENT)) continue;
+    runs.push({ start: entry.vaddr, end: entry.vaddr + pages * PAGE, first });
+    first += Number(pages);
+  }
+  return runs;
+}
+
+/** Takes the content of ranges that follow one another in the stream. */
+export type TakeContent = (ranges: readonly Range[], content: Uint8Array) => void;
+
+/** Reads all of `runs`, in order, and as much at once as the source gives. */
+export function readRuns(source: PageSource, runs: readonly PageRun[], take: TakeContent): void {
+  for (let at = 0; at < runs.length; ) {
+    const group = neighboursFrom(runs, at);
+    const cursor = new RangeCursor(group);
+    const pages = group.reduce((sum, { start, end }) => sum + Number((end - start) / PAGE), 0);
+    source.read(runs[at]!.first, pages, (view) => take(cursor.take(view.length), view));
+    at += group.length;
+  }
+}
+
+/** Runs from number `at` on that follow one another in the stream. */
+function neighboursFrom(runs: readonly PageRun[], at: number): PageRun[] {
+  let end = at + 1;
+  const next = ({ first, ...range }: PageRun) => first + Number((range.end - range.start) / PAGE);
+  while (end < runs.length && runs[end]!.first === next(runs[end - 1]!)) end++;
+  return runs.slice(at, end);
+}
+
+/** The runs without what lies in `hole`. */
+export function withoutHole(runs: readonly PageRun[], hole: Range): PageRun[] {
+  return runs.flatMap((run) => {
+    if (hole.end <= run.start || hole.start >= run.end) return [run];
+    const after = { start: hole.end, end: run.end, first: run.first + Number((hole.end - run.start) / PAGE) };
+    return [{ ...run, end: hole.start }, after].filter(({ start, end }) => start < end);
+  });
+}

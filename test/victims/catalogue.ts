@@ -208,6 +208,7 @@ const files = inArea("files", {
     dumpArgs: ["--link-remap"],
     checks: "files that were renamed, or whose name went but that have another",
   },
+  "ghost-special": "an unlinked symbolic link and an unlinked device node",
   "ghost-replaced": "unlinked files whose old name is taken, or whose directory is gone; O_TMPFILE",
   devices: "/dev/null, zero, full, random, urandom; zero also mapped",
   "file-sparse": "offsets beyond 4 GiB",

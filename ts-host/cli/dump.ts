@@ -92,6 +92,13 @@ export const dump = new Command("dump")
   .addOption(json())
   .addOption(noDefaultConfig())
   .addOption(
+    new Option(
+      "--ghost-fiemap",
+      "how CRIU finds holes, accepted for its sake: ours are found either way",
+    ).hideHelp(),
+  )
+  .addOption(new Option("--no-ghost-fiemap").hideHelp())
+  .addOption(
     new Option("--pre-dump-mode <mode>", "concerns pre-dump only, accepted for CRIU's sake")
       .choices(["splice", "read"])
       .hideHelp(),

@@ -1,6 +1,6 @@
 /** criu-wasm restore: brings a process back from its checkpoint. */
 import { writeFileSync } from "node:fs";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { restore as restoreTask } from "../engine/restore.ts";
 import { openCheckpoint } from "../images/open.ts";
 import { WNOHANG } from "../kernel/abi/wait.ts";
@@ -79,4 +79,5 @@ export const restore = new Command("restore")
   .addOption(verbosityOption())
   .addOption(json())
   .addOption(noDefaultConfig())
+  .addOption(new Option("--link-remap", "concerns dump only, accepted for CRIU's sake").hideHelp())
   .action(action);

@@ -11,15 +11,16 @@
 import {
   type BigIntStats,
   chmodSync,
-  chownSync,
   closeSync,
   ftruncateSync,
+  lchownSync,
   linkSync,
   lstatSync,
   mkdirSync,
   openSync,
   readSync,
   rmdirSync,
+  symlinkSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -28,7 +29,19 @@ import type { RestoreContext, RestoreTask } from "../../engine/restore-task.ts";
 import { ImageError, UnsupportedError } from "../../errors.ts";
 import { FdTypes, type GhostFileEntry, RemapType, type Timeval } from "../../generated/messages.ts";
 import { readGhostChunks, writeGhostChunks } from "../../images/framing.ts";
-import { AT_FDCWD, AT_SYMLINK_FOLLOW, O_RDONLY, S_IFDIR, S_IFMT } from "../../kernel/abi/fcntl.ts";
+import {
+  AT_FDCWD,
+  AT_SYMLINK_FOLLOW,
+  AT_SYMLINK_NOFOLLOW,
+  O_PATH,
+  O_RDONLY,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+} from "../../kernel/abi/fcntl.ts";
 import { timespec } from "../../kernel/abi/time.ts";
 import { call } from "../../native/calls.ts";
 import { dataRanges } from "../memory/shared.ts";
@@ -38,6 +51,8 @@ import { NO_OWNER } from "./owner.ts";
 const DELETED = Buffer.from(" (deleted)");
 const BLOCK = 512n;
 const READ_ONLY_DIRECTORY = 0o755;
+/** Longest path, in bytes with the NUL. */
+const PATH_MAX = 4096;
 
 /** The name under which a file was opened; the link of one whose name is gone says so at its end. */
 export function nameOf({ link, stat }: HeldFile): Buffer {
@@ -49,6 +64,8 @@ function leadsTo(path: Buffer, stat: BigIntStats): boolean {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return found !== undefined && found.ino === stat.ino && found.dev === stat.dev;
 }
+
+const isTaken = (path: Buffer) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
 // Dump.
 
@@ -100,8 +117,11 @@ export function remember(file: HeldFile, id: number): void {
 
 function rememberGhost(file: HeldFile, name: Buffer): number {
   const { stat, task } = file;
-  if (!stat.isFile() && !stat.isDirectory()) {
-    throw new UnsupportedError("an unlinked file that is neither regular nor a directory", about(file));
+  if (stat.isFIFO() || stat.isSocket()) {
+    throw new UnsupportedError(
+      `an unlinked ${stat.isFIFO() ? "FIFO" : "socket"}: not supported yet`,
+      about(file),
+    );
   }
   const taken = stat.blocks * BLOCK;
   if (stat.isFile() && taken > task.options.ghostLimit) {
@@ -136,7 +156,7 @@ function rememberLink(file: HeldFile, name: Buffer): number {
   if (known) return known.id;
   const id = task.files.allocate();
   const directory = name.subarray(0, name.lastIndexOf("/") + 1);
-  const extra = Buffer.concat([directory, Buffer.from(`link_remap.${id}`)]);
+  const extra = additionalName(directory, id);
   links.set(key, { file, id, name: extra });
   task.images.append(
     { kind: "FILES" },
@@ -157,6 +177,15 @@ function rememberLink(file: HeldFile, name: Buffer): number {
     },
   );
   return id;
+}
+
+/** Such a name may be there from a checkpoint that was not restored. */
+function additionalName(directory: Buffer, id: number): Buffer {
+  for (let attempt = 0; ; attempt++) {
+    const suffix = attempt === 0 ? "" : `.${attempt}`;
+    const name = Buffer.concat([directory, Buffer.from(`link_remap.${id}${suffix}`)]);
+    if (!isTaken(name)) return name;
+  }
 }
 
 const MICROSECOND = 1000n;
@@ -189,6 +218,17 @@ function readContent(source: string, size: bigint): { chunks: boolean; payload: 
   }
 }
 
+/** Where the symbolic link leads that `source` leads to: the magic link is followed, and not what it leads to. */
+function readTarget(source: string): Uint8Array {
+  const fd = openSync(source, O_PATH);
+  try {
+    const target = Buffer.alloc(PATH_MAX);
+    return target.subarray(0, Number(call("readlinkat", fd, terminated(""), target, PATH_MAX)));
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Device numbers as the kernel packs them: 12 bits major, 20 bits minor. */
 function kernelDevice(dev: bigint): number {
   const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
@@ -208,6 +248,8 @@ function writeGhost(task: DumpTask, { file, id }: Remap): void {
     atim: timeval(stat.atimeNs),
     mtim: timeval(stat.mtimeNs),
     ...(content?.chunks ? { chunks: true, size: stat.size } : {}),
+    ...(stat.isCharacterDevice() || stat.isBlockDevice() ? { rdev: Number(stat.rdev) } : {}),
+    ...(stat.isSymbolicLink() ? { symlnk_target: readTarget(source) } : {}),
     ...beyondMicroseconds(stat),
   };
   task.images.append({ kind: "GHOST_FILE", id }, { message, payload: content?.payload });
@@ -290,8 +332,6 @@ export function pathAtRestore(task: RestoreTask, fileId: number): (() => Buffer)
   };
 }
 
-const isTaken = (path: Buffer) => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
-
 /** The name itself where it is free, else one beside it. */
 function freeName(name: Buffer, id: number): Buffer {
   return isTaken(name) ? Buffer.concat([name, Buffer.from(`.criu-wasm.${id}.ghost`)]) : name;
@@ -311,27 +351,45 @@ function setTimes(path: Buffer, { atim, mtim, criu_wasm }: GhostFileEntry): void
   const pack = ({ tv_sec, tv_usec }: Timeval, ns = 0) =>
     timespec.pack({ tv_sec, tv_nsec: tv_usec * MICROSECOND + BigInt(ns) });
   const times = Buffer.concat([pack(atim, criu_wasm?.atim_ns), pack(mtim, criu_wasm?.mtim_ns)]);
-  call("utimensat", AT_FDCWD, terminated(path), times, 0);
+  call("utimensat", AT_FDCWD, terminated(path), times, AT_SYMLINK_NOFOLLOW);
 }
 
 function makeGhost(task: RestoreTask, made: Made, id: number, name: Buffer): Buffer {
   const { context } = task;
   const { message: ghost, payload = new Uint8Array() } = context.reader.read({ kind: "GHOST_FILE", id })[0]!;
-  const isDirectory = (ghost.mode & S_IFMT) === S_IFDIR;
-  if (isDirectory && made.parents.has(name.toString("latin1"))) return name;
+  const type = ghost.mode & S_IFMT;
+  if (type === S_IFDIR && made.parents.has(name.toString("latin1"))) return name;
   makeParents(context, made, name);
   const path = freeName(name, id);
-  if (isDirectory) {
-    mkdirSync(path);
-    context.aftermath.add(() => rmdirSync(path));
-  } else {
-    writeContent(path, ghost, payload);
-    context.aftermath.add(() => unlinkSync(path));
-  }
-  chownSync(path, ghost.uid, ghost.gid);
-  chmodSync(path, ghost.mode & 0o7777);
+  makeNode(path, ghost, payload);
+  context.aftermath.add(() => (type === S_IFDIR ? rmdirSync(path) : unlinkSync(path)));
+  lchownSync(path, ghost.uid, ghost.gid);
+  if (type !== S_IFLNK) chmodSync(path, ghost.mode & 0o7777);
   setTimes(path, ghost);
   return path;
+}
+
+function makeNode(path: Buffer, ghost: GhostFileEntry, payload: Uint8Array): void {
+  const type = ghost.mode & S_IFMT;
+  switch (type) {
+    case S_IFDIR:
+      mkdirSync(path);
+      break;
+    case S_IFLNK:
+      symlinkSync(Buffer.from(ghost.symlnk_target ?? []), path);
+      break;
+    case S_IFCHR:
+    case S_IFBLK:
+      call("mknodat", AT_FDCWD, terminated(path), type, ghost.rdev ?? 0);
+      break;
+    case S_IFREG:
+      writeContent(path, ghost, payload);
+      break;
+    default:
+      throw new UnsupportedError(`an unlinked file of mode 0${ghost.mode.toString(8)}: not supported yet`, {
+        file: path.toString(),
+      });
+  }
 }
 
 function writeContent(path: Buffer, ghost: GhostFileEntry, payload: Uint8Array): void {

@@ -53,6 +53,11 @@ function seeks({ mode = 0, flags }: RegFileEntry): boolean {
   return (flags & O_PATH) === 0 && (type === S_IFREG || type === S_IFDIR || mode === 0);
 }
 
+/** A file of /proc/PID of the task itself, which is there only when the task is. */
+function isOwnProc(task: RestoreTask, { name }: RegFileEntry): boolean {
+  return Buffer.from(name).toString("latin1").startsWith(`/proc/${task.pid}/`);
+}
+
 function entryOf(entry: FileEntry): RegFileEntry {
   if (!entry.reg) throw new ImageError("a regular file without its part", { file: "files.img" });
   return entry.reg;
@@ -128,7 +133,8 @@ export const regular: FileKind = {
     const reg = entryOf(entry);
     if (reg.ext) throw new UnsupportedError("a file of a plugin", { file: Buffer.from(reg.name).toString() });
     // Device nodes may belong to a terminal, which is replaced.
-    if (pathAtRestore(task, entry.id) === undefined && !isCharacterDevice(reg)) checkUnchanged(reg);
+    if (pathAtRestore(task, entry.id) === undefined && !isCharacterDevice(reg) && !isOwnProc(task, reg))
+      checkUnchanged(reg);
   },
 
   open(task: RestoreTask, batch: Batch, entry: FileEntry, close: number, access?: number): Op {

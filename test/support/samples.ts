@@ -3,9 +3,11 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { CheckpointReader, ImageRecord } from "../../ts-host/images/checkpoint.ts";
+import type { ImageKind } from "../../ts-host/generated/messages.ts";
+import type { CheckpointReader, ImageName, ImageRecord } from "../../ts-host/images/checkpoint.ts";
 import { CriuReader } from "../../ts-host/images/criu-reader.ts";
 import { DirectorySource } from "../../ts-host/images/directory.ts";
+import { imageFileName, writeImage } from "../../ts-host/images/framing.ts";
 import { mixedPages, randomNumbers } from "./pages.ts";
 
 /** Checkpoints that CRIU has made. */
@@ -47,5 +49,20 @@ export function sampleDirectory(t: TestContext, sample: string): string {
   for (const [id, pages] of pagesWanted(new CriuReader(new DirectorySource(directory)))) {
     writeFileSync(join(directory, `pages-${id}.img`), mixedPages(pages, random));
   }
+  return directory;
+}
+
+/** A copy of a sample in which `change` has changed the records of one image. */
+export function changedSample<K extends ImageKind>(
+  t: TestContext,
+  sample: string,
+  name: ImageName<K>,
+  change: (records: ImageRecord<K>[]) => void,
+): string {
+  const directory = sampleDirectory(t, sample);
+  const reader = new CriuReader(new DirectorySource(directory));
+  const records = reader.read(name);
+  change(records);
+  writeFileSync(join(directory, imageFileName(name)), writeImage(name.kind, records));
   return directory;
 }

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { packageFile } from "../assets.ts";
 import { dump } from "./dump.ts";
 import { restore } from "./restore.ts";
+import { validate } from "./validate.ts";
 
 const { version } = JSON.parse(readFileSync(packageFile("package.json"), "utf8")) as { version: string };
 
@@ -13,6 +14,7 @@ const program = new Command("criu-wasm")
   .version(version, "-V, --version")
   .showHelpAfterError("(criu-wasm --help lists verbs and options)")
   .addCommand(dump)
-  .addCommand(restore);
+  .addCommand(restore)
+  .addCommand(validate);
 
 await program.parseAsync();

@@ -34,6 +34,12 @@ function verbosity(text: string, previous: number): number {
 
 export const imagesDir = () =>
   new Option("-D, --images-dir <dir>", "directory of the checkpoint").default(".", "the current directory");
+/** For verbs that only look: what they read may be an archive, too. */
+export const imagesPath = () =>
+  new Option(
+    "-D, --images-dir <path>",
+    "directory of the checkpoint, or a tar archive of it, also with gzip",
+  ).default(".", "the current directory");
 export const workDir = () =>
   new Option("-W, --work-dir <dir>", "directory for logs and pid files (default: the images directory)");
 export const logFile = () =>

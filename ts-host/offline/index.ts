@@ -15,3 +15,4 @@ export { describeFile } from "./describe-file.ts";
 export { Mapping, type MappingKind } from "./mapping.ts";
 export { type Content, drainPiece, Memory, type Piece } from "./memory.ts";
 export { type Descriptor, Process, type ProcessState, type Register, Thread } from "./process.ts";
+export { describeFinding, type Finding, validate } from "./validate/index.ts";

@@ -28,8 +28,8 @@ export type Content =
     }
   /** Anonymous memory that nobody wrote to. */
   | { is: "zero" }
-  /** Not in the images: `why` says where it would come from. */
-  | { is: "outside"; why: string };
+  /** Not in the images: `why` says where it would come from; `missing`: though it should be there. */
+  | { is: "outside"; why: string; missing: boolean };
 
 /** Consecutive pages of one mapping whose content is in one place. */
 export interface Piece {
@@ -89,15 +89,11 @@ export class Memory {
     if (shared !== undefined && !isPrivate(entry)) {
       const name: PagemapName = { kind: "SHMEM_PAGEMAP", id: shared };
       const isThere = this.#checkpoint.has(name);
-      const otherwise: Content = isThere
-        ? { is: "zero" }
-        : outside(`${imageFileName(name)}, which is missing`);
+      const otherwise = isThere ? ZERO : missing(`in ${imageFileName(name)}, which is not there`);
       return { layers: isThere ? [name] : [], offset: entry.pgoff, otherwise };
     }
-    const otherwise: Content =
-      kind === "file" || kind === "memfd" || kind === "socket" || kind === "sysv"
-        ? outside(`in ${mapping.name || kind}`)
-        : { is: "zero" };
+    const hasOrigin = kind === "file" || kind === "memfd" || kind === "socket" || kind === "sysv";
+    const otherwise = hasOrigin ? outside(`in ${mapping.name || kind}`) : ZERO;
     return { layers: isPrivate(entry) ? [own] : [], offset: entry.start, otherwise };
   }
 
@@ -142,8 +138,14 @@ export class Memory {
   }
 }
 
+const ZERO: Content = { is: "zero" };
+
 function outside(why: string): Content {
-  return { is: "outside", why };
+  return { is: "outside", why, missing: false };
+}
+
+function missing(why: string): Content {
+  return { is: "outside", why, missing: true };
 }
 
 /** Images are named by numbers where these are exact, else by their digits. */
@@ -209,16 +211,16 @@ function* inLayers(
   }
   const { parent } = checkpoint;
   if (parent === undefined || !parent.has(name)) {
-    yield { first, count, content: outside("in the parent checkpoint, which is not here") };
+    yield { first, count, content: missing("in the parent checkpoint, which is not here") };
     return;
   }
   const older = parent.pageIndex(name);
   let next = first;
-  const missing = outside("the parent checkpoint does not have these pages");
+  const lost = missing("the parent checkpoint does not have these pages");
   for (const inner of older.within(first, count)) {
-    if (inner.first > next) yield { first: next, count: inner.first - next, content: missing };
+    if (inner.first > next) yield { first: next, count: inner.first - next, content: lost };
     yield* inLayers(parent, name, older, inner, generation + 1);
     next = inner.first + inner.count;
   }
-  if (next < first + count) yield { first: next, count: first + count - next, content: missing };
+  if (next < first + count) yield { first: next, count: first + count - next, content: lost };
 }

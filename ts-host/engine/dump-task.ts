@@ -10,6 +10,7 @@ import type {
 import type { CheckpointWriter, ImageName, ImageRecord } from "../images/checkpoint.ts";
 import { ProcPid } from "../kernel/process.ts";
 import type { FrozenProcess } from "../remote/frozen.ts";
+import type { Remote } from "../remote/remote.ts";
 import type { Tracee } from "../remote/tracee.ts";
 import type { Aftermath } from "./aftermath.ts";
 import type { FileTable } from "./file-table.ts";
@@ -78,6 +79,13 @@ export class DumpThread {
     const tracee = this.task.frozen?.threads.get(this.tid);
     if (!tracee) throw new CriuWasmError("internal: the thread is not frozen yet", { tid: this.tid });
     return tracee;
+  }
+
+  /** Makes calls in the stopped thread: for those whose number is not known before the freeze. */
+  get remote(): Remote {
+    if (!this.task.frozen)
+      throw new CriuWasmError("internal: the thread is not frozen yet", { tid: this.tid });
+    return this.task.frozen.remote(this.tid);
   }
 }
 

@@ -65,6 +65,13 @@ export class RestoreThread {
   set tracee(tracee: Tracee) {
     this.traced = tracee;
   }
+
+  /** Makes calls in the thread now. */
+  get remote(): Remote {
+    if (!this.task.remoteOf)
+      throw new CriuWasmError("internal: the task does not exist yet", { tid: this.tid });
+    return this.task.remoteOf(this);
+  }
 }
 
 export class RestoreTask {
@@ -79,6 +86,8 @@ export class RestoreTask {
   readonly threads: readonly RestoreThread[];
   /** Set by the engine when the task exists: how calls are made in a thread of it. */
   remoteOf: ((thread: RestoreThread) => Remote) | undefined;
+  /** Cleared by what an int3 would disturb, SIGTRAP ignored or pending: calls are then made by step. */
+  trapsAreSafe = true;
   /** The range of the arena, which no mapping of the task's own may meet. */
   arena: { start: bigint; end: bigint } | undefined;
 
@@ -102,8 +111,7 @@ export class RestoreTask {
 
   /** Makes calls in the leader now. */
   run(batch: Batch): void {
-    if (!this.remoteOf) throw new CriuWasmError("internal: the task does not exist yet", { pid: this.pid });
-    this.remoteOf(this.leader).run(batch);
+    this.leader.remote.run(batch);
   }
 
   /** Queues calls for each item, and makes them in the leader in as many batches as they take. */

@@ -40,7 +40,7 @@ function runPhase(task: RestoreTask, kinds: readonly Kind[], phase: RestorePhase
         kind.restoreThread?.[phase]?.(thread, batch),
       ]),
     );
-    if (batch.ops.length > 0) task.remoteOf!(thread).run(batch);
+    if (batch.ops.length > 0) thread.remote.run(batch);
     for (const answer of answers) answer?.();
   }
 }
@@ -101,7 +101,10 @@ function lendArena(task: RestoreTask): Arena {
   const address = findHole(takenRanges(task), BigInt(ARENA_SIZE));
   const arena = Arena.map(new StepRemote(tracee, findSyscallInstruction(task.pid)), address);
   task.arena = arena.range;
-  task.remoteOf = (thread) => new BlobRemote(thread.tracee, arena);
+  task.remoteOf = (thread) =>
+    task.trapsAreSafe
+      ? new BlobRemote(thread.tracee, arena)
+      : new StepRemote(thread.tracee, findSyscallInstruction(task.pid), arena);
   return arena;
 }
 

@@ -1,12 +1,18 @@
 /** The only registry of kinds. */
 import { inOrder, type Kind } from "../engine/kind.ts";
+import { alternateStack } from "./alternate-stack.ts";
 import { files } from "./files/descriptors.ts";
 import { directories } from "./files/directories.ts";
 import { terminal } from "./files/terminal.ts";
+import { itimers } from "./itimers.ts";
 import { memory } from "./memory/index.ts";
+import { pendingSignals } from "./pending-signals.ts";
 import { personality } from "./personality.ts";
+import { posixTimers } from "./posix-timers.ts";
 import { registers } from "./registers.ts";
 import { session } from "./session.ts";
+import { signalActions } from "./signal-actions.ts";
+import { stopped } from "./stopped.ts";
 import { thread } from "./thread.ts";
 
 export const KINDS: readonly Kind[] = inOrder([
@@ -17,5 +23,11 @@ export const KINDS: readonly Kind[] = inOrder([
   directories,
   personality,
   thread,
+  alternateStack,
+  signalActions,
+  itimers,
+  posixTimers,
+  pendingSignals,
   registers,
+  stopped,
 ]);

@@ -109,7 +109,7 @@ export const thread: Kind = {
         };
       }
       if (!thread.isLeader) return;
-      Object.assign(thread.task.core, { comm, task_state: 1, exit_code: 0, flags: thread.proc.stat().flags });
+      Object.assign(thread.task.core, { comm, exit_code: 0, flags: thread.proc.stat().flags });
     };
   },
 

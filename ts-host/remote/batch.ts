@@ -13,6 +13,8 @@ import { SYS, type SyscallName } from "../kernel/syscalls.ts";
 
 export const OP_SIZE = 64;
 export const HEADER_SIZE = 64;
+/** Bytes at which a batch is full: half an arena, so that there is room for one more of anything. */
+const FULL_SIZE = 256 * 1024;
 const MAY_FAIL = 1;
 const IMMEDIATE = 0;
 const LOAD32 = 1;
@@ -156,6 +158,11 @@ export class Batch {
   /** Bytes of arena that the batch takes. */
   get size(): number {
     return HEADER_SIZE + this.ops.length * OP_SIZE + this.dataSize;
+  }
+
+  /** Whether it is time to run it and to begin another one. */
+  get isFull(): boolean {
+    return this.size >= FULL_SIZE;
   }
 
   /** Header, ops and data as they stand in the arena at `base`. */

@@ -5,7 +5,7 @@
 import { readdirSync } from "node:fs";
 import { CriuWasmError, describe, TargetGoneError, UnsupportedError } from "../errors.ts";
 import { PTRACE_O_SUSPEND_SECCOMP, PTRACE_O_TRACESYSGOOD } from "../kernel/abi/ptrace.ts";
-import { SIGTRAP } from "../kernel/abi/signal.ts";
+import { SIGSTOP, SIGTRAP, signalBit } from "../kernel/abi/signal.ts";
 import { ProcPid } from "../kernel/process.ts";
 import { Arena } from "./arena.ts";
 import { BlobRemote, type Remote, StepRemote } from "./remote.ts";
@@ -109,7 +109,7 @@ export class FrozenProcess {
   private constructor(pid: number, threads: Map<number, Tracee>) {
     this.pid = pid;
     this.threads = threads;
-    const trap = 1n << BigInt(SIGTRAP - 1);
+    const trap = signalBit(SIGTRAP);
     const { sigIgn, shdPnd } = new ProcPid(pid).status();
     const pending = [...threads.keys()].some((tid) => (new ProcPid(pid, tid).status().sigPnd & trap) !== 0n);
     // An int3 would reset an ignored SIGTRAP to its default, and be confused with a pending one.
@@ -155,6 +155,14 @@ export class FrozenProcess {
     arena.unmap(new StepRemote(this.leader, this.instruction));
   }
 
+  /** The signal for which the process stands still, or will when it is let go. */
+  get stopSignal(): number | undefined {
+    const { stoppedBy, tid } = this.leader;
+    if (stoppedBy !== undefined) return stoppedBy;
+    const { sigPnd, shdPnd } = new ProcPid(tid).status();
+    return ((sigPnd | shdPnd) & signalBit(SIGSTOP)) === 0n ? undefined : SIGSTOP;
+  }
+
   /** Lets the process run on as if nothing had been done to it. */
   release(): void {
     try {
@@ -166,6 +174,7 @@ export class FrozenProcess {
 
   /** Lets the process go, but stopped, as the user asked for. */
   releaseStopped(): void {
+    this.reclaim();
     process.kill(this.pid, "SIGSTOP");
     this.release();
   }

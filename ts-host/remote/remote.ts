@@ -3,12 +3,12 @@
  *   step   nothing injected: each call by ptrace alone, at a syscall instruction the target has anyway;
  *          15 to 30 µs a call. Maps, moves and unmaps the arena, and serves targets that no int3 may meet.
  *   blob   the loop of shim/blob.S in the arena: one stop for the whole list, 0.2 µs a call.
- * Registers and signal mask are put back after every batch: a host that dies between two leaves a target
- * that runs on.
+ * Registers and signal mask are put back after every batch, and a SIGSTOP that came in between: a host that
+ * dies between two leaves a target that runs on.
  */
 import { CriuWasmError, DeadlineError, RemoteCallError } from "../errors.ts";
 import { PTRACE_CONT, PTRACE_SYSCALL } from "../kernel/abi/ptrace.ts";
-import { SIGTRAP } from "../kernel/abi/signal.ts";
+import { SIGSTOP, SIGTRAP, signalName } from "../kernel/abi/signal.ts";
 import { errnoName } from "../kernel/errno.ts";
 import { SYS } from "../kernel/syscalls.ts";
 import type { Arena } from "./arena.ts";
@@ -38,6 +38,7 @@ function borrowed(tracee: Tracee, mask: bigint, body: (saved: Registers) => void
   } finally {
     tracee.setRegisters(saved);
     tracee.setSignalMask(savedMask);
+    tracee.resendStop();
   }
 }
 
@@ -71,10 +72,11 @@ export class StepRemote implements Remote {
       if (!this.arena) throw new CriuWasmError("internal: a batch with data needs an arena");
       this.arena.write(batch);
     }
+    const encoded = batch.encode(base);
     let done = 0;
     borrowed(this.tracee, ALL_SIGNALS, (saved) => {
       for (const op of batch.ops) {
-        op.ret = this.callOnce(saved, SYS[op.name], this.resolve(batch, op, base));
+        op.ret = this.callOnce(saved, SYS[op.name], this.resolve(encoded, op, base));
         done++;
         if (op.failed && !op.mayFail) break;
       }
@@ -94,19 +96,20 @@ export class StepRemote implements Remote {
     return BigInt.asIntN(64, this.tracee.getRegisters().get("rax"));
   }
 
-  /** A stop signal may arrive on the way; it takes effect when the task is let go. */
   private toSyscallStop(): void {
-    do this.tracee.resume(PTRACE_SYSCALL);
-    while (this.tracee.wait(BATCH_DEADLINE).kind !== "syscall");
+    for (;;) {
+      this.tracee.resume(PTRACE_SYSCALL);
+      const stop = this.tracee.wait(BATCH_DEADLINE);
+      if (stop.kind === "syscall") return;
+      if (stop.kind === "signal") this.tracee.putOffStop();
+    }
   }
 
-  private resolve(batch: Batch, op: Op, base: bigint): bigint[] {
-    const encoded = batch
-      .encode(base)
-      .subarray(HEADER_SIZE + op.index * OP_SIZE, HEADER_SIZE + (op.index + 1) * OP_SIZE);
-    const kinds = encoded.readUInt16LE(6);
+  private resolve(encoded: Buffer, op: Op, base: bigint): bigint[] {
+    const words = encoded.subarray(HEADER_SIZE + op.index * OP_SIZE, HEADER_SIZE + (op.index + 1) * OP_SIZE);
+    const kinds = words.readUInt16LE(6);
     return Array.from({ length: 6 }, (_, index) => {
-      const value = encoded.readBigUInt64LE(8 + 8 * index);
+      const value = words.readBigUInt64LE(8 + 8 * index);
       const kind = (kinds >> (2 * index)) & 3;
       if (kind === 0) return value;
       const source = op.args[index];
@@ -175,10 +178,11 @@ export class BlobRemote implements Remote {
       ) {
         return;
       }
-      if (stop.kind === "signal" && stop.signal !== SIGTRAP) {
-        throw new RemoteCallError(`the batch ended in signal ${stop.signal}`, { tid: this.tracee.tid });
+      if (stop.kind === "signal" && stop.signal === SIGSTOP) this.tracee.putOffStop();
+      else if (stop.kind === "signal" && stop.signal !== SIGTRAP) {
+        throw new RemoteCallError(`the batch ended in ${signalName(stop.signal)}`, { tid: this.tracee.tid });
       }
-      // A stop signal, or somebody's SIGTRAP: the former takes effect on release.
+      // The trap that an interrupt has set, or somebody's SIGTRAP.
       this.tracee.resume(PTRACE_CONT);
     }
   }
@@ -201,6 +205,28 @@ export class BlobRemote implements Remote {
     batch.decode(image, done);
     return done;
   }
+}
+
+/**
+ * Has `queue` add calls for each item, and makes them in as few batches as an arena takes; gives what `queue`
+ * returned, whose results are there by then.
+ */
+export function inBatches<Item, Answer>(
+  remote: Remote,
+  items: readonly Item[],
+  queue: (batch: Batch, item: Item) => Answer,
+): Answer[] {
+  let batch = new Batch();
+  const answers = items.map((item) => {
+    const answer = queue(batch, item);
+    if (batch.isFull) {
+      remote.run(batch);
+      batch = new Batch();
+    }
+    return answer;
+  });
+  remote.run(batch);
+  return answers;
 }
 
 /** One call by step, for what must be done before there is an arena or after it is gone. */

@@ -15,22 +15,30 @@ import {
   PTRACE_GETSIGINFO,
   PTRACE_GETSIGMASK,
   PTRACE_INTERRUPT,
+  PTRACE_PEEKSIGINFO,
+  PTRACE_PEEKSIGINFO_SHARED,
   PTRACE_SEIZE,
   PTRACE_SETREGS,
   PTRACE_SETREGSET,
   PTRACE_SETSIGMASK,
   type PTRACE_SYSCALL,
+  peekSiginfoArgs,
 } from "../kernel/abi/ptrace.ts";
-import { SIGTRAP, signalName } from "../kernel/abi/signal.ts";
+import { SIGSTOP, SIGTRAP, siginfo, signalName } from "../kernel/abi/signal.ts";
 import { callOnTask } from "../native/calls.ts";
 import { addressOf, waitFor } from "../native/ffi.ts";
 import { Registers } from "./registers.ts";
 
 const WALL = 0x40000000;
 const EVENT_STOP = 128;
+/** Pending signals that one call asks for. */
+const SIGNALS_AT_ONCE = 64;
 const REAP_TIMEOUT_US = 5_000_000;
 /** Room for the XSAVE area of any x86 processor (AMX included). */
 const XSTATE_ROOM = 12 * 1024;
+
+/** Whom a signal was sent to: the thread itself, or its process, any thread of which may take it. */
+export type SignalOwner = "thread" | "process";
 
 /** Why a traced thread stopped. */
 export type Stop =
@@ -42,6 +50,8 @@ export class Tracee {
   readonly tid: number;
   /** The job-control signal of the stop that the thread was in when it was seized, if it was. */
   stoppedBy: number | undefined;
+  /** SIGSTOP, which nobody can block, arrived while a batch was running. */
+  private stopPutOff = false;
 
   private constructor(tid: number) {
     this.tid = tid;
@@ -103,6 +113,18 @@ export class Tracee {
     callOnTask(this.tid, "ptrace", how, this.tid, 0, signal);
   }
 
+  /** Takes notice of a SIGSTOP that arrived during a batch, and was taken out of the queue by that. */
+  putOffStop(): void {
+    this.stopPutOff = true;
+  }
+
+  /** Sends a SIGSTOP that was put off once more; a SIGCONT that follows still outdoes it. */
+  resendStop(): void {
+    if (!this.stopPutOff) return;
+    this.stopPutOff = false;
+    callOnTask(this.tid, "kill", this.tid, SIGSTOP);
+  }
+
   /** Lets the thread go; a restartable call that it was in restarts, a stopped thread stays stopped. */
   detach(): void {
     callOnTask(this.tid, "ptrace", PTRACE_DETACH, this.tid, 0, 0);
@@ -159,6 +181,21 @@ export class Tracee {
 
   setXstate(area: Uint8Array): void {
     callOnTask(this.tid, "ptrace", PTRACE_SETREGSET, this.tid, NT_X86_XSTATE, ioVector(area));
+  }
+
+  /** siginfo_t of each pending signal, in the order of their arrival. */
+  getPendingSignals(owner: SignalOwner): Buffer[] {
+    const signals: Buffer[] = [];
+    const flags = owner === "process" ? PTRACE_PEEKSIGINFO_SHARED : 0;
+    const some = Buffer.alloc(SIGNALS_AT_ONCE * siginfo.size);
+    for (;;) {
+      const args = peekSiginfoArgs.pack({ off: BigInt(signals.length), flags, nr: SIGNALS_AT_ONCE });
+      const count = Number(callOnTask(this.tid, "ptrace", PTRACE_PEEKSIGINFO, this.tid, args, some));
+      if (count === 0) return signals;
+      for (let index = 0; index < count; index++) {
+        signals.push(Buffer.from(some.subarray(index * siginfo.size, (index + 1) * siginfo.size)));
+      }
+    }
   }
 
   getEventMessage(): bigint {

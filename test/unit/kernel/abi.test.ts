@@ -75,6 +75,7 @@ const FIELD_IN_C: Record<string, string | null> = {
   "user_regs_struct.flags": "eflags",
   "user_regs_struct.sp": "rsp",
   "siginfo.rest": null,
+  "siginfo.padding": null,
   "user_desc.flags": null,
   "uffd_msg.arg0": "arg.reserved.reserved1",
   "uffd_msg.arg1": "arg.reserved.reserved2",

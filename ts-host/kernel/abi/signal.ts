@@ -162,6 +162,21 @@ export const siginfo = struct("siginfo", {
 });
 export type Siginfo = LayoutValue<typeof siginfo>;
 
+/** The siginfo of a POSIX timer's signal (SI_TIMER): id of the timer, and how often it expired since it was due. */
+export const timerSiginfo = struct(
+  "siginfo",
+  {
+    si_signo: "i32",
+    si_errno: "i32",
+    si_code: "i32",
+    padding: "i32",
+    si_tid: "i32",
+    si_overrun: "i32",
+    si_value: "u64",
+  },
+  128,
+);
+
 /** Argument of timer_create; `sigev_notify_thread_id` counts with SIGEV_THREAD_ID only. */
 export const sigevent = struct(
   "sigevent",

@@ -1,0 +1,55 @@
+/**
+ * Signal actions: handler, flags, restorer and mask of every signal whose action can be changed. They come
+ * back when no call that could be disturbed by one is left but those that arm, and before the pending
+ * signals: to ignore a signal throws away what is pending of it. Nothing is lost.
+ */
+import type { Kind } from "../engine/kind.ts";
+import { SIG_IGN, SIGKILL, SIGRTMAX, SIGSTOP, SIGTRAP, sigaction } from "../kernel/abi/signal.ts";
+
+/** Signals in the order of the image: all but SIGKILL and SIGSTOP, whose action is fixed. */
+const SIGNALS = Array.from({ length: SIGRTMAX }, (_, index) => index + 1).filter(
+  (signal) => signal !== SIGKILL && signal !== SIGSTOP,
+);
+/** Size of a signal mask, in bytes. */
+const MASK_SIZE = 8;
+
+export const signalActions: Kind = {
+  name: "signal-action",
+
+  dumpTask(task, batch) {
+    const actions = SIGNALS.map((signal) => {
+      const action = batch.room(sigaction.size);
+      batch.call("rt_sigaction", [signal, 0, action, MASK_SIZE]);
+      return action;
+    });
+    return () => {
+      task.core.sigactions = actions.map(({ bytes }) => {
+        const { sa_handler, sa_flags, sa_restorer, sa_mask } = sigaction.read(bytes);
+        return {
+          sigaction: sa_handler,
+          flags: sa_flags,
+          restorer: sa_restorer,
+          mask: sa_mask,
+          compat_sigaction: false,
+        };
+      });
+    };
+  },
+
+  restoreTask: {
+    arm(task, batch) {
+      task.core.sigactions.forEach((action, index) => {
+        const signal = SIGNALS[index]!;
+        const content = sigaction.pack({
+          sa_handler: action.sigaction,
+          sa_flags: action.flags,
+          sa_restorer: action.restorer,
+          sa_mask: action.mask,
+        });
+        batch.call("rt_sigaction", [signal, batch.bytes(content), 0, MASK_SIZE]);
+        // A trap that meets an ignored SIGTRAP sets the action to its default.
+        if (signal === SIGTRAP && action.sigaction === BigInt(SIG_IGN)) task.trapsAreSafe = false;
+      });
+    },
+  },
+};

@@ -13,6 +13,7 @@
 
 int main(int argc, char **argv)
 {
+	close_range(3, ~0U, 0); /* what was inherited */
 	if (argc != 3)
 		return 2;
 	unsigned long pages = strtoul(argv[2], NULL, 10) * 256, seed = 88172645463325252UL;

@@ -275,9 +275,12 @@ export class Victim {
  */
 export async function startVictim(t: TestContext, entry: VictimEntry): Promise<Victim | undefined> {
   if (process.platform !== "linux" || process.arch !== "x64") return skip(t, "not x86-64 Linux");
-  let binary: string;
+  let command: string[];
   try {
-    binary = await compileVictim(entry.source ?? `${entry.name}.c`, { static: entry.static });
+    command = entry.command ?? [
+      await compileVictim(entry.source ?? `${entry.name}.c`, { static: entry.static }),
+      ...(entry.args ?? []),
+    ];
   } catch (error) {
     if (error instanceof CannotCompile) return skip(t, error.message);
     throw error;
@@ -285,7 +288,7 @@ export async function startVictim(t: TestContext, entry: VictimEntry): Promise<V
   const dir = mkdtempSync(join(tmpdir(), "victim-"));
   chmodSync(dir, 0o755);
   const output = openSync(join(dir, "output"), "a");
-  const starter = spawn(binary, entry.args ?? [], {
+  const starter = spawn(command[0]!, command.slice(1), {
     cwd: dir,
     detached: true,
     env: {},

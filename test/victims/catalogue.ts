@@ -22,6 +22,8 @@ export interface VictimEntry {
   /** File in test/victims; NAME.c when not given. */
   source?: string;
   args?: string[];
+  /** Another program with its arguments, in place of a source. */
+  command?: string[];
   /** Linked without shared libraries. */
   static?: boolean;
   /** State letters of /proc/PID/stat in which it waits; "S" when not given. */

@@ -13,7 +13,8 @@ import { fileURLToPath } from "node:url";
 const cli = join(dirname(fileURLToPath(import.meta.url)), "../../dist/criu-wasm.mjs");
 
 const PROGRAM = `
-import sys, threading, time
+import os, sys, threading, time
+os.closerange(3, 1024)
 out = open(sys.argv[1], "a", buffering=1)
 counts = [0] * 4
 def work(n):

@@ -25,7 +25,9 @@ export interface CoreExports {
   failureLevels(): number;
 
   xxh64(data: number, length: number, seed: bigint): bigint;
-  lz4Compress(source: number, length: number, target: number, capacity: number): number;
+  lz4Bound(length: number): number;
+  lz4Compress(source: number, length: number, target: number): number;
+  lz4CompressWords(source: number, length: number, target: number): number;
   lz4Decompress(source: number, length: number, target: number, capacity: number): number;
   isZeroPage(page: number): number;
   hashKey(): number;

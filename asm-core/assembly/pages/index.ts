@@ -1,6 +1,6 @@
 // What the page path exports; asm-core/README.md describes it.
 export { xxh64 } from "./checksum";
-export { lz4Compress, lz4Decompress } from "./lz4";
+export { compressPiece, compressWords, fastSequences, lz4Bound, lz4Compress, lz4CompressWords, lz4Decompress } from "./lz4";
 export {
   beginPack, flushPack, packExtentCount, packExtents, packInput, packLength, packOutput, packOutputLength,
   packPages, packRegionCount, packRegions,

@@ -1,9 +1,10 @@
 // Memory pages -> page pack: zero test, hash, dedup, compression of full regions, checksums; a chunk at a time.
 // One pack at a time in one instance of the core.
 
+import { allocate } from "../memory";
 import { xxh64 } from "./checksum";
 import { knownAs, resetDedup } from "./dedup";
-import { lz4Compress } from "./lz4";
+import { lz4CompressWords } from "./lz4";
 import { hashPage, isZeroPage, MAX_REGION_PAGES, PAGE_SIZE } from "./page";
 
 /** Pages that one call of `packPages` takes. */
@@ -37,7 +38,7 @@ export function beginPack(pages: u32, compressed: bool): void {
     output = heap.alloc((CHUNK_PAGES + MAX_REGION_PAGES) * PAGE_SIZE);
     regions = heap.alloc(<usize>(CHUNK_PAGES + 1) * REGION_RECORD);
     extents = heap.alloc(<usize>CHUNK_PAGES * EXTENT_RECORD);
-    region = heap.alloc(MAX_REGION_PAGES * PAGE_SIZE);
+    region = allocate(MAX_REGION_PAGES * PAGE_SIZE);
   }
   regionPages = pages;
   compress = compressed;
@@ -110,8 +111,8 @@ function addExtent(page: u32): void {
 function closeRegion(): void {
   const length = pagesInRegion * PAGE_SIZE;
   const to = output + outputLength;
-  let stored: u32 = compress ? lz4Compress(region, length, to, length - (length >> 4)) : 0;
-  const compressed = stored != 0;
+  let stored: u32 = compress ? lz4CompressWords(region, length, to) : length;
+  const compressed = stored < length - (length >> 4);
   if (!compressed) {
     memory.copy(to, region, length);
     stored = length;

@@ -1,14 +1,18 @@
 /** criu-wasm dump: freezes a process and writes its checkpoint. */
-import { writeFileSync } from "node:fs";
-import { Command, Option } from "commander";
+import { mkdirSync } from "node:fs";
+import { type Command, Option } from "commander";
 import { dump as dumpTask } from "../engine/dump.ts";
+import { fileCall } from "../images/files.ts";
 import { createCheckpoint } from "../images/open.ts";
 import { KINDS } from "../kinds/index.ts";
 import { loadShim } from "../native/ffi.ts";
+import { type Manual, newCommand } from "./command.ts";
 import { LOG_INFO, LOG_WARNING } from "./log.ts";
+import { logged } from "./logged.ts";
 import {
   type CommonOptions,
   defaultFormat,
+  forAnotherVerb,
   imagesDir,
   inWorkDir,
   json,
@@ -22,7 +26,8 @@ import {
   verbosityOption,
   workDir,
 } from "./options.ts";
-import { run } from "./run.ts";
+import { withPidFile } from "./pid-file.ts";
+import { machineJson, type Terminal } from "./terminal.ts";
 
 interface Options extends CommonOptions {
   tree: number;
@@ -36,71 +41,95 @@ interface Options extends CommonOptions {
   pidfile?: string;
 }
 
-function action(options: Options): void {
-  const log = openLog(options);
-  run("dump", options, log, () => {
-    loadShim();
-    const writer = createCheckpoint(options.imagesDir, options.format);
-    const report = dumpTask(
-      options.tree,
-      writer,
-      KINDS,
-      {
-        leaveRunning: options.leaveRunning ?? false,
-        leaveStopped: options.leaveStopped ?? false,
-        shellJob: options.shellJob ?? false,
-        ghostLimit: options.ghostLimit,
-        linkRemap: options.linkRemap ?? false,
-        timeoutUs: options.timeout * 1e6,
-      },
-      (message) => log.write(LOG_WARNING, message),
-    );
-    if (options.pidfile !== undefined) writeFileSync(inWorkDir(options, options.pidfile), `${options.tree}`);
-    log.write(
-      LOG_INFO,
-      `dumped pid ${options.tree}: ${report.pagesWritten} pages, frozen ${report.frozenTime} us`,
-    );
-    return { pid: options.tree, ...report };
-  });
+/** A log or pid file may lie in the directory that is about to be made. */
+function makeImagesDir({ imagesDir, logFile, pidfile }: Options): void {
+  if (logFile === undefined && pidfile === undefined) return;
+  fileCall("mkdir", imagesDir, () => mkdirSync(imagesDir, { recursive: true }));
 }
 
-export const dump = new Command("dump")
-  .description("freeze a process, write its checkpoint, and end it unless told otherwise")
-  .requiredOption("-t, --tree <pid>", "the process to dump", positiveInteger)
-  .addOption(imagesDir())
-  .addOption(workDir())
-  .addOption(
-    new Option("--format <format>", "of the checkpoint").choices(["native", "criu"]).default(defaultFormat()),
-  )
-  .addOption(new Option("-R, --leave-running", "let the process run on afterwards").conflicts("leaveStopped"))
-  .option("-s, --leave-stopped", "leave the process stopped afterwards (SIGCONT continues it)")
-  .addOption(shellJob())
-  .addOption(
-    new Option("--ghost-limit <size>", "largest unlinked file to put into the checkpoint")
-      .argParser(size)
-      .default(1n << 20n, "1M"),
-  )
-  .option("--link-remap", "give files whose old name is gone one more name, which the restore removes")
-  .addOption(
-    new Option("--timeout <seconds>", "longest that freezing may take")
-      .argParser(positiveInteger)
-      .default(10),
-  )
-  .addOption(pidFile())
-  .addOption(logFile())
-  .addOption(verbosityOption())
-  .addOption(json())
-  .addOption(noDefaultConfig())
-  .addOption(
-    new Option(
-      "--ghost-fiemap",
-      "how CRIU finds holes, accepted for its sake: ours are found either way",
-    ).hideHelp(),
-  )
-  .addOption(new Option("--no-ghost-fiemap").hideHelp())
-  .addOption(
-    new Option("--pre-dump-mode <mode>", "concerns pre-dump only, accepted for CRIU's sake")
-      .choices(["splice", "read"])
-      .hideHelp(),
-  )
-  .action(action);
+async function dump(options: Options, terminal: Terminal): Promise<void> {
+  makeImagesDir(options);
+  const log = openLog(options);
+  const result = await logged("dump", log, () =>
+    withPidFile(inWorkDir(options, options.pidfile), () => {
+      loadShim();
+      const writer = createCheckpoint(options.imagesDir, options.format);
+      const report = dumpTask(
+        options.tree,
+        writer,
+        KINDS,
+        {
+          leaveRunning: options.leaveRunning ?? false,
+          leaveStopped: options.leaveStopped ?? false,
+          shellJob: options.shellJob ?? false,
+          ghostLimit: options.ghostLimit,
+          linkRemap: options.linkRemap ?? false,
+          timeoutUs: options.timeout * 1e6,
+        },
+        (message) => log.write(LOG_WARNING, message),
+      );
+      log.write(
+        LOG_INFO,
+        `dumped pid ${options.tree}: ${report.pagesWritten} pages, frozen ${report.frozenTime} us`,
+      );
+      return { pid: options.tree, ...report };
+    }),
+  );
+  if (options.json) await terminal.print(machineJson(result));
+}
+
+const MANUAL: Manual = {
+  name: "dump",
+  synopsis: "-t PID [-D DIR] [options]",
+  description: [
+    "Stops the process and all its threads, writes what they are made of into the directory, and then ends the process, or leaves it running or stopped where this is asked for.",
+    "What cannot be dumped is refused before anything is changed. When a dump fails, the process runs on and the directory has no checkpoint.",
+  ],
+  examples: [
+    ["criu-wasm dump -t 812 -D images", "Process 812 goes to the directory images."],
+    ["criu-wasm dump -t 812 -D images -R", "The same, and it runs on."],
+    [
+      "criu-wasm dump -t 812 -D images --shell-job --format criu",
+      "A job of a shell, in the format that CRIU itself restores.",
+    ],
+  ],
+};
+
+export function dumpCommand(terminal: Terminal): Command {
+  const command = newCommand(MANUAL)
+    .requiredOption("-t, --tree <pid>", "the process to dump", positiveInteger)
+    .addOption(imagesDir())
+    .addOption(workDir())
+    .addOption(
+      new Option("--format <format>", "native or criu: the format of the checkpoint")
+        .choices(["native", "criu"])
+        .default(defaultFormat()),
+    )
+    .addOption(
+      new Option("-R, --leave-running", "let the process run on afterwards").conflicts("leaveStopped"),
+    )
+    .option("-s, --leave-stopped", "leave the process stopped afterwards (SIGCONT continues it)")
+    .addOption(shellJob())
+    .addOption(
+      new Option("--ghost-limit <size>", "largest unlinked file to put into the checkpoint")
+        .argParser(size)
+        .default(1n << 20n, "1M"),
+    )
+    .option("--link-remap", "give files whose old name is gone one more name, which the restore removes")
+    .addOption(
+      new Option("--timeout <seconds>", "longest that freezing may take")
+        .argParser(positiveInteger)
+        .default(10),
+    )
+    .addOption(pidFile())
+    .addOption(logFile())
+    .addOption(verbosityOption())
+    .addOption(json())
+    .addOption(noDefaultConfig())
+    .addOption(
+      new Option("--pre-dump-mode <mode>", "concerns pre-dump only").choices(["splice", "read"]).hideHelp(),
+    )
+    .addOption(new Option("--ghost-fiemap", "concerns how CRIU looks for holes in files").hideHelp())
+    .action((options: Options) => dump(options, terminal));
+  return forAnotherVerb(command, "-d, --restore-detached", "-S, --restore-sibling");
+}

@@ -2,13 +2,16 @@
  * The log of a run, as CRIU writes it: `(00.001234) text`, with the word Error in lines about failures.
  * Levels: 1 errors, 2 warnings, 3 what is done, 4 details.
  */
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { closeSync, openSync, writeSync } from "node:fs";
+import { fileCall } from "../images/files.ts";
 
 export const LOG_ERROR = 1;
 export const LOG_WARNING = 2;
 export const LOG_INFO = 3;
 export const LOG_DEBUG = 4;
+
+const FILE_PREFIX: Record<number, string> = { [LOG_ERROR]: "Error: ", [LOG_WARNING]: "Warn: " };
+const TERMINAL_PREFIX: Record<number, string> = { [LOG_ERROR]: "error: ", [LOG_WARNING]: "warning: " };
 
 export class Log {
   private readonly level: number;
@@ -18,8 +21,7 @@ export class Log {
   /** Writes to `file`, or to stderr where none is given. */
   constructor(level: number, file?: string) {
     this.level = level;
-    if (file !== undefined) mkdirSync(dirname(resolve(file)), { recursive: true });
-    this.fd = file === undefined ? 2 : openSync(file, "w");
+    this.fd = file === undefined ? 2 : fileCall("open", file, () => openSync(file, "w"));
   }
 
   get isFile(): boolean {
@@ -28,9 +30,10 @@ export class Log {
 
   write(level: number, text: string): void {
     if (level > this.level) return;
-    const prefix = level === LOG_ERROR ? "Error: " : level === LOG_WARNING ? "Warn: " : "";
-    if (this.isFile) writeSync(this.fd, `(${this.stamp()}) ${prefix}${text}\n`);
-    else writeSync(2, `criu-wasm: ${level === LOG_WARNING ? "warning: " : ""}${text}\n`);
+    const line = this.isFile
+      ? `(${this.stamp()}) ${FILE_PREFIX[level] ?? ""}${text}`
+      : `criu-wasm: ${TERMINAL_PREFIX[level] ?? ""}${text}`;
+    writeSync(this.fd, `${line}\n`);
   }
 
   close(): void {

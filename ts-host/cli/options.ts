@@ -1,9 +1,9 @@
 /** Options that verbs share, with CRIU's names and short forms. */
 import { basename, isAbsolute, resolve } from "node:path";
-import { InvalidArgumentError, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { Log } from "./log.ts";
 
-/** What `commonOptions` parse into. */
+/** What the options that dump, restore and check share parse into. */
 export interface CommonOptions {
   imagesDir: string;
   workDir?: string;
@@ -26,9 +26,9 @@ export function size(text: string): bigint {
   return BigInt(match[1]!) << { "": 0n, K: 10n, M: 20n, G: 30n }[match[2]!.toUpperCase()]!;
 }
 
-/** `-v`, `-v4`, `--verbosity=4`; anything that is no number counts as 0, as CRIU has it. */
+/** `-v`, `-vvv`, `-v4`, `--verbosity=4`; anything that is no number counts as 0, as CRIU has it. */
 function verbosity(text: string, previous: number): number {
-  if (text === "" || text === undefined) return previous + 1;
+  if (/^v*$/.test(text)) return previous + 1 + text.length;
   return Number.parseInt(text, 10) || 0;
 }
 
@@ -48,7 +48,7 @@ export const verbosityOption = () =>
   new Option("-v, --verbosity [level]", "1 errors, 2 warnings, 3 what is done, 4 details")
     .argParser(verbosity)
     .default(2)
-    .preset("3");
+    .preset("");
 export const pidFile = () => new Option("--pidfile <file>", "write the pid of the root task to the file");
 export const shellJob = () =>
   new Option(
@@ -61,15 +61,20 @@ export const noDefaultConfig = () =>
   new Option("--no-default-config", "accepted for CRIU's sake: there are no configuration files");
 
 /** A path of the command line, relative to the work directory. */
-export function inWorkDir(options: CommonOptions, file: string): string {
-  return isAbsolute(file) ? file : resolve(options.workDir ?? options.imagesDir, file);
+export function inWorkDir(options: CommonOptions, file: string | undefined): string | undefined {
+  return file === undefined || isAbsolute(file) ? file : resolve(options.workDir ?? options.imagesDir, file);
 }
 
 export function openLog(options: CommonOptions): Log {
-  return new Log(
-    options.verbosity,
-    options.logFile === undefined ? undefined : inWorkDir(options, options.logFile),
-  );
+  return new Log(options.verbosity, inWorkDir(options, options.logFile));
+}
+
+/**
+ * Options of CRIU's that another verb obeys: CRIU takes them everywhere, and its scripts give them everywhere.
+ */
+export function forAnotherVerb(command: Command, ...flags: string[]): Command {
+  for (const each of flags) command.addOption(new Option(each).hideHelp());
+  return command;
 }
 
 /** Started under the name criu, it writes what criu writes. */

@@ -1,15 +1,17 @@
 /** criu-wasm restore: brings a process back from its checkpoint. */
-import { writeFileSync } from "node:fs";
-import { Command, Option } from "commander";
+import type { Command } from "commander";
 import { restore as restoreTask } from "../engine/restore.ts";
 import { openCheckpoint } from "../images/open.ts";
 import { WNOHANG } from "../kernel/abi/wait.ts";
 import { KINDS } from "../kinds/index.ts";
 import { tryCall } from "../native/calls.ts";
 import { loadShim } from "../native/ffi.ts";
+import { type Manual, newCommand } from "./command.ts";
 import { LOG_INFO, LOG_WARNING } from "./log.ts";
+import { logged } from "./logged.ts";
 import {
   type CommonOptions,
+  forAnotherVerb,
   imagesDir,
   inWorkDir,
   json,
@@ -21,7 +23,8 @@ import {
   verbosityOption,
   workDir,
 } from "./options.ts";
-import { run } from "./run.ts";
+import { withPidFile } from "./pid-file.ts";
+import { machineJson, type Terminal } from "./terminal.ts";
 
 interface Options extends CommonOptions {
   restoreDetached?: boolean;
@@ -41,43 +44,68 @@ async function untilExit(pid: number): Promise<void> {
   }
 }
 
-async function action(options: Options): Promise<void> {
+async function restore(options: Options, terminal: Terminal): Promise<void> {
   const log = openLog(options);
-  const result = run("restore", options, log, () => {
-    loadShim();
-    const reader = openCheckpoint(options.imagesDir);
-    const began = performance.now();
-    const pid = restoreTask(
-      reader,
-      KINDS,
-      {
-        shellJob: options.shellJob ?? false,
-        leaveStopped: options.leaveStopped ?? false,
-        sibling: options.restoreSibling ?? false,
-      },
-      (message) => log.write(LOG_WARNING, message),
-    );
-    reader.close();
-    const restoreTime = Math.round((performance.now() - began) * 1000);
-    if (options.pidfile !== undefined) writeFileSync(inWorkDir(options, options.pidfile), `${pid}`);
-    log.write(LOG_INFO, `restored pid ${pid} in ${restoreTime} us`);
-    return { pid, restoreTime };
-  });
-  if (result && !options.restoreDetached && !options.restoreSibling) await untilExit(result.pid);
+  const result = await logged("restore", log, () =>
+    withPidFile(inWorkDir(options, options.pidfile), () => {
+      loadShim();
+      const reader = openCheckpoint(options.imagesDir);
+      const began = performance.now();
+      const pid = restoreTask(
+        reader,
+        KINDS,
+        {
+          shellJob: options.shellJob ?? false,
+          leaveStopped: options.leaveStopped ?? false,
+          sibling: options.restoreSibling ?? false,
+        },
+        (message) => log.write(LOG_WARNING, message),
+      );
+      reader.close();
+      const restoreTime = Math.round((performance.now() - began) * 1000);
+      log.write(LOG_INFO, `restored pid ${pid} in ${restoreTime} us`);
+      return { pid, restoreTime };
+    }),
+  );
+  if (options.json) await terminal.print(machineJson(result));
+  if (!options.restoreDetached && !options.restoreSibling) await untilExit(result.pid);
 }
 
-export const restore = new Command("restore")
-  .description("bring a process back from its checkpoint")
-  .addOption(imagesDir())
-  .addOption(workDir())
-  .option("-d, --restore-detached", "return when the process runs; else wait until it ends")
-  .option("-S, --restore-sibling", "make the process a sibling of this one, not a child")
-  .option("-s, --leave-stopped", "leave the process stopped (SIGCONT continues it)")
-  .addOption(shellJob())
-  .addOption(pidFile())
-  .addOption(logFile())
-  .addOption(verbosityOption())
-  .addOption(json())
-  .addOption(noDefaultConfig())
-  .addOption(new Option("--link-remap", "concerns dump only, accepted for CRIU's sake").hideHelp())
-  .action(action);
+const MANUAL: Manual = {
+  name: "restore",
+  synopsis: "[-D DIR] [options]",
+  description: [
+    "Brings the process of a checkpoint back under its old pid, with its memory, threads and files, and lets it run on where it was. The format of the checkpoint is found out.",
+    "What is missing or has changed on this machine is said before anything is made. When a restore fails, no process is left behind.",
+  ],
+  examples: [
+    ["criu-wasm restore -D images -d", "The process runs again, and the command returns."],
+    ["criu-wasm restore -D images", "The same, and the command returns when the process has ended."],
+  ],
+};
+
+export function restoreCommand(terminal: Terminal): Command {
+  const command = newCommand(MANUAL)
+    .addOption(imagesDir())
+    .addOption(workDir())
+    .option("-d, --restore-detached", "return when the process runs; else wait until it ends")
+    .option("-S, --restore-sibling", "make the process a sibling of this one, not a child")
+    .option("-s, --leave-stopped", "leave the process stopped (SIGCONT continues it)")
+    .addOption(shellJob())
+    .addOption(pidFile())
+    .addOption(logFile())
+    .addOption(verbosityOption())
+    .addOption(json())
+    .addOption(noDefaultConfig())
+    .action((options: Options) => restore(options, terminal));
+  return forAnotherVerb(
+    command,
+    "-t, --tree <pid>",
+    "-R, --leave-running",
+    "--ghost-limit <size>",
+    "--ghost-fiemap",
+    "--link-remap",
+    "--timeout <seconds>",
+    "--pre-dump-mode <mode>",
+  );
+}

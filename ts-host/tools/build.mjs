@@ -126,9 +126,15 @@ function buildShim() {
   ]);
 }
 
-/** The library of offline/: for Node, for everything else, and its types. */
+/** What runs under Node: the command, which loads what a verb needs when it is asked for, and the library. */
+async function buildPrograms() {
+  rmSync("dist/chunks", { recursive: true, force: true });
+  const entries = { "criu-wasm": "ts-host/cli/criu-wasm.ts", offline: "ts-host/offline/node.ts" };
+  await bundle(entries, "dist", { splitting: true, chunkNames: "chunks/[name]-[hash]" });
+}
+
+/** The library of offline/ for everything that is not Node, and its types. */
 async function buildLibrary() {
-  await bundle({ offline: "ts-host/offline/node.ts" }, "dist");
   const { build } = await import("esbuild");
   await build({
     entryPoints: { "offline.browser": "ts-host/offline/index.ts" },
@@ -148,12 +154,12 @@ async function buildLibrary() {
   run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.types.json"]);
 }
 
-async function bundle(entryPoints, outdir, outbase) {
+async function bundle(entryPoints, outdir, more = {}) {
   const { build } = await import("esbuild");
   await build({
     entryPoints,
     outdir,
-    outbase,
+    ...more,
     bundle: true,
     platform: "node",
     target: "node20",
@@ -176,25 +182,15 @@ async function main() {
   await generate();
   buildCore();
   buildShim();
-  const entries = ["ts-host/cli/criu-wasm.ts", "ts-host/index.ts"].filter((entry) => existsSync(entry));
-  await bundle(
-    entries.filter((e) => !e.includes("/cli/")),
-    "dist",
-    "ts-host",
-  );
-  await bundle(
-    entries.filter((e) => e.includes("/cli/")),
-    "dist",
-    "ts-host/cli",
-  );
+  await buildPrograms();
   await buildLibrary();
   if (process.argv.includes("--tests")) {
     rmSync("build/test", { recursive: true, force: true });
-    await bundle(filesUnder("test", ".test.ts"), "build/test", "test");
+    await bundle(filesUnder("test", ".test.ts"), "build/test", { outbase: "test" });
   }
   if (process.argv.includes("--bench")) {
     rmSync("build/bench", { recursive: true, force: true });
-    await bundle(filesUnder("bench", ".bench.ts"), "build/bench", "bench");
+    await bundle(filesUnder("bench", ".bench.ts"), "build/bench", { outbase: "bench" });
   }
 }
 

@@ -1,0 +1,54 @@
+/** criu-wasm encode: an image file from JSON. */
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { CriuWasmError } from "../errors.ts";
+import { fileCall } from "../images/files.ts";
+import { writeImage } from "../images/framing.ts";
+import { fromJson } from "../images/json/from-json.ts";
+import { type Manual, newCommand } from "./command.ts";
+import { readInput } from "./input.ts";
+import { withOutput } from "./output.ts";
+import type { Terminal } from "./terminal.ts";
+
+interface Options {
+  in?: string;
+  out?: string;
+}
+
+/** The image that the JSON in `bytes` describes; `file` is for messages. */
+function imageOf(bytes: Uint8Array, file: string): Uint8Array {
+  try {
+    const { kind, records } = fromJson(new TextDecoder().decode(bytes));
+    return writeImage(kind, records as never);
+  } catch (error) {
+    throw error instanceof CriuWasmError ? error.within({ file }) : error;
+  }
+}
+
+async function encode({ in: file, out }: Options, terminal: Terminal): Promise<void> {
+  const json = file === undefined ? await readInput() : fileCall("open", file, () => readFileSync(file));
+  const image = imageOf(json, file ?? "stdin");
+  await withOutput(out, terminal, (output) => output.write(image));
+}
+
+const MANUAL: Manual = {
+  name: "encode",
+  synopsis: "[-i JSON] [-o FILE]",
+  description: [
+    "Makes an image file of CRIU's format from JSON as decode and CRIU's crit print it, pretty or not.",
+    "A key that a message does not have, and a value that a field cannot hold, are refused by name.",
+  ],
+  examples: [
+    [
+      "criu-wasm decode -i pstree.img | sed 's/812/912/g' | criu-wasm encode -o pstree.img",
+      "An image is changed.",
+    ],
+  ],
+};
+
+export function encodeCommand(terminal: Terminal): Command {
+  return newCommand(MANUAL)
+    .option("-i, --in <json>", "the JSON (default: stdin)")
+    .option("-o, --out <file>", "where the image goes (default: stdout)")
+    .action((options: Options) => encode(options, terminal));
+}

@@ -1,0 +1,40 @@
+/** Says on a terminal how far the work is, when it takes longer than people like to wait without a word. */
+import type { Terminal } from "./terminal.ts";
+
+const PATIENCE_MS = 500;
+const INTERVAL_MS = 100;
+/** How long the event loop may go without a turn: signals come in with it. */
+const BREATH_MS = 50;
+
+export class Progress {
+  readonly #terminal: Terminal;
+  #nextShow = performance.now() + PATIENCE_MS;
+  #lastBreath = performance.now();
+  #isShown = false;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  /** Called as often as one likes; `text` is made only when it is shown. */
+  show(text: () => string): void {
+    const now = performance.now();
+    if (!this.#terminal.status || now < this.#nextShow) return;
+    this.#nextShow = now + INTERVAL_MS;
+    this.#isShown = true;
+    this.#terminal.status(text());
+  }
+
+  /** As `show`; lets the event loop have its turn now and then. */
+  async showAndBreathe(text: () => string): Promise<void> {
+    this.show(text);
+    if (performance.now() - this.#lastBreath < BREATH_MS) return;
+    await new Promise(setImmediate);
+    this.#lastBreath = performance.now();
+  }
+
+  /** Takes the line away. */
+  end(): void {
+    if (this.#isShown) this.#terminal.status?.("");
+  }
+}

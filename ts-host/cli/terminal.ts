@@ -1,0 +1,36 @@
+/** Where the command's words go; tests put something else in its place. */
+import { once } from "node:events";
+
+export interface Terminal {
+  /** Writes to stdout, in order. Await it: whoever reads may be slow. */
+  print(part: string | Uint8Array): Promise<void>;
+  /** Writes a line to stderr. */
+  complain(line: string): void;
+  /** Replaces the last line on the screen; absent where nobody looks. */
+  status?(line: string): void;
+}
+
+/** A result for machines, on one line; addresses and sizes of 64 bits, which numbers of JSON are not, as hex. */
+export function machineJson(value: unknown): string {
+  return `${JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `0x${part.toString(16)}` : part))}\n`;
+}
+
+/** A reader of stdout that has seen enough, as `head`, ends the command without a word. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+}
+
+export function processTerminal(): Terminal {
+  const { stdout, stderr } = process;
+  stdout.on("error", endWithReader);
+  return {
+    async print(part) {
+      if (!stdout.write(part)) await once(stdout, "drain");
+    },
+    complain(line) {
+      stderr.write(`${line}\n`);
+    },
+    ...(stderr.isTTY ? { status: (line: string) => void stderr.write(`\r\x1b[K${line}`) } : {}),
+  };
+}

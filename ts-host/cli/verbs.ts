@@ -1,0 +1,47 @@
+/** All verbs, each loaded when it is asked for and not before. */
+import type { Command } from "commander";
+import type { Terminal } from "./terminal.ts";
+
+export interface Verb {
+  /** One line for the list of verbs. */
+  summary: string;
+  load(): Promise<(terminal: Terminal) => Command>;
+}
+
+export const VERBS: Record<string, Verb> = {
+  dump: {
+    summary: "freeze a process, write its checkpoint, and end it unless told otherwise",
+    load: async () => (await import("./dump.ts")).dumpCommand,
+  },
+  restore: {
+    summary: "bring a process back from its checkpoint",
+    load: async () => (await import("./restore.ts")).restoreCommand,
+  },
+  validate: {
+    summary: "check that a checkpoint is whole and fits together",
+    load: async () => (await import("./validate.ts")).validateCommand,
+  },
+  decode: {
+    summary: "print an image file as JSON, as crit does",
+    load: async () => (await import("./decode.ts")).decodeCommand,
+  },
+  encode: {
+    summary: "make an image file from JSON",
+    load: async () => (await import("./encode.ts")).encodeCommand,
+  },
+};
+
+/** Thrown by a verb that has been asked a question, and whose answer, which is printed, is no. */
+export class NegativeAnswer extends Error {}
+
+/** Verbs of CRIU that do not exist here. */
+export const NOT_YET = [
+  "pre-dump",
+  "page-server",
+  "service",
+  "swrk",
+  "dedup",
+  "lazy-pages",
+  "cpuinfo",
+  "exec",
+];

@@ -214,7 +214,7 @@ const files = inArea("files", {
   "ghost-replaced": "unlinked files whose old name is taken, or whose directory is gone; O_TMPFILE",
   devices: "/dev/null, zero, full, random, urandom; zero also mapped",
   "file-sparse": "offsets beyond 4 GiB",
-  "descriptors-many": "1,000 descriptors, gaps, the highest number, no standard input",
+  "descriptors-many": "6,000 descriptors, gaps, the highest number, no standard input",
   "file-forbidden": "files that the victim itself may no longer open",
 });
 

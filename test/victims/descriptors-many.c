@@ -1,9 +1,9 @@
-/* 1,000 descriptors, with gaps, one at the highest number there can be, and none for standard input. */
+/* 6,000 descriptors, with gaps, one at the highest number there can be, and none for standard input. */
 #include <sys/resource.h>
 
 #include "victim.h"
 
-#define COUNT 1000
+#define COUNT 6000
 
 int main(void) {
   struct rlimit limit;

@@ -114,6 +114,10 @@ export class DumpTask {
     this.threads = [pid, ...others].map((tid) => new DumpThread(this, tid));
   }
 
+  get leader(): DumpThread {
+    return this.threads[0]!;
+  }
+
   get options(): DumpOptions {
     return this.context.options;
   }

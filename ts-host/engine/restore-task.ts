@@ -10,9 +10,8 @@ import type {
   ThreadInfoX86,
 } from "../generated/messages.ts";
 import type { CheckpointReader } from "../images/checkpoint.ts";
-import { BATCH_ROOM } from "../remote/arena.ts";
-import { Batch } from "../remote/batch.ts";
-import type { Remote } from "../remote/remote.ts";
+import type { Batch } from "../remote/batch.ts";
+import { inBatches, type Remote } from "../remote/remote.ts";
 import type { Tracee } from "../remote/tracee.ts";
 import type { Aftermath } from "./aftermath.ts";
 import type { Answers } from "./kind.ts";
@@ -116,18 +115,7 @@ export class RestoreTask {
 
   /** Queues calls for each item, and makes them in the leader in as many batches as they take. */
   inBatches<T>(items: readonly T[], emit: (item: T, batch: Batch) => Answers): void {
-    let batch = new Batch();
-    let answers: Answers[] = [];
-    const make = () => {
-      this.run(batch);
-      for (const answer of answers) answer?.();
-      batch = new Batch();
-      answers = [];
-    };
-    for (const item of items) {
-      answers.push(emit(item, batch));
-      if (batch.size > BATCH_ROOM / 2) make();
-    }
-    make();
+    const answers = inBatches(this.leader.remote, items, (batch, item) => emit(item, batch));
+    for (const answer of answers) answer?.();
   }
 }

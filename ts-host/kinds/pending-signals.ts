@@ -70,7 +70,7 @@ export const pendingSignals: Kind = {
   dumpTask(task) {
     return () => {
       const { shdPnd } = task.proc.status();
-      task.core.signals_s = queueOf(task.threads[0]!, "process", shdPnd);
+      task.core.signals_s = queueOf(task.leader, "process", shdPnd);
     };
   },
 

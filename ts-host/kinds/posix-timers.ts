@@ -142,7 +142,7 @@ export const posixTimers: Kind = {
     return () => {
       // The kernel lists the youngest first.
       const timers = task.proc.timers().reverse();
-      const answers = inBatches(task.threads[0]!.remote, timers, (batch, { id }) => {
+      const answers = inBatches(task.leader.remote, timers, (batch, { id }) => {
         const setting = batch.room(itimerspec.size);
         batch.call("timer_gettime", [id, setting]);
         return { setting, overrun: batch.call("timer_getoverrun", [id]) };

@@ -11,12 +11,16 @@ import { CriuWasmError } from "../../errors.ts";
 import type { FdinfoEntry } from "../../generated/messages.ts";
 import { FD_CLOEXEC, O_CLOEXEC, O_PATH } from "../../kernel/abi/fcntl.ts";
 import type { Batch } from "../../remote/batch.ts";
+import { inBatches } from "../../remote/remote.ts";
 import type { HeldFile } from "./file-kind.ts";
 import { dumpRemaps } from "./ghost.ts";
 import { askOwner, NO_OWNER, ownerOf, restoreOwner } from "./owner.ts";
 import { fileWithId, kindOfFile } from "./registry.ts";
 
 // Dump.
+
+/** Queues calls about an open file; there may be more of them than one batch holds. */
+type Question = (batch: Batch) => Answers;
 
 function heldUnder(task: DumpTask, fd: number): { file: HeldFile; closeOnExec: boolean } {
   const source = `/proc/${task.pid}/fd/${fd}`;
@@ -46,12 +50,7 @@ function heldIfStill(task: DumpTask, fd: number): ReturnType<typeof heldUnder> |
   }
 }
 
-function describeDescriptor(
-  task: DumpTask,
-  fd: number,
-  batch: Batch,
-  answers: Answers[],
-): FdinfoEntry | undefined {
+function describeDescriptor(task: DumpTask, fd: number, questions: Question[]): FdinfoEntry | undefined {
   const held = heldIfStill(task, fd);
   if (!held) return undefined;
   const { file, closeOnExec } = held;
@@ -60,25 +59,27 @@ function describeDescriptor(
   const id = task.files.description(task.pid, fd, fingerprint, (fresh) => {
     const entry = kind.describe(file, fresh);
     if ((file.flags & O_PATH) === 0) {
-      answers.push(askOwner(batch, fd, file.owner), kind.ask?.(file, batch, entry));
+      questions.push((batch) => askOwner(batch, fd, file.owner));
+      questions.push((batch) => kind.ask?.(file, batch, entry));
     }
     return entry;
   });
   return { id, flags: closeOnExec ? FD_CLOEXEC : 0, type: kind.type, fd };
 }
 
-function describeAll(task: DumpTask, batch: Batch): Answers {
-  const answers: Answers[] = [];
+function describeAll(task: DumpTask): Answers {
+  const questions: Question[] = [];
   const entries: FdinfoEntry[] = [];
   for (const fd of task.proc.fds()) {
     try {
-      const entry = describeDescriptor(task, fd, batch, answers);
+      const entry = describeDescriptor(task, fd, questions);
       if (entry) entries.push(entry);
     } catch (error) {
       throw error instanceof CriuWasmError ? error.within({ fd }) : error;
     }
   }
   return () => {
+    const answers = inBatches(task.leader.remote, questions, (batch, ask) => ask(batch));
     for (const answer of answers) answer?.();
     task.images.append({ kind: "FDINFO", id: FILES_ID }, ...entries.map((message) => ({ message })));
   };

@@ -105,6 +105,7 @@ const signals = inArea("signals", {
   "signal-actions": "all 64 actions: handler, flags, mask, restorer",
   "signal-masks": "blocked signals of each thread",
   "signal-pending": "pending signals of process and threads: order, values, senders",
+  "signal-flood": "thousands of pending signals, and one without siginfo",
   sigaltstack: "alternate stacks of threads, SS_AUTODISARM too, and that handlers run on them",
   "in-handler": "it waits inside a nested handler on an alternate stack, then returns from it",
   ...Object.fromEntries(
@@ -129,6 +130,7 @@ const waiting = inArea("waiting", {
       "futex-timed",
       "futex-until",
       "sigtimedwait",
+      "sigwaitinfo",
     ].map((how) => [
       `wait-${how}`,
       { source: "wait.c", args: [how], checks: `${how} goes on waiting, or ends with EINTR` },
@@ -143,6 +145,9 @@ const timers = inArea("timers", {
   "timers-firing": "timers that fire all the time go on firing",
   "posix-timers": "ids with gaps, clocks, notification, values, rest and interval",
   "timer-overrun": "an expired timer whose signal is blocked, and its overruns",
+  "timer-signals": "signals of expired timers that wait among others: order, and that each comes once",
+  "timer-ids": "ids that are thousands apart",
+  ...each("timer-clock", "timer-clocks.c", ["own", "named"], { checks: "a timer of one thread's CPU time" }),
 });
 
 const prctls = [
@@ -283,6 +288,10 @@ const refused = inArea("refused", {
     checks: "a namespace of its own",
   }),
   "shm-sysv": { refusedAs: /System V|SysV/i, checks: "System V shared memory" },
+  ...each("timer-clock", "timer-clocks.c", ["unnamed"], {
+    refusedAs: /CPU time of one thread/,
+    checks: "a timer of one thread's CPU time, which may be any of several",
+  }),
   aio: { refusedAs: /aio/i, checks: "an AIO context with a finished operation" },
   "io-uring-mapped": { refusedAs: /io_uring/, checks: "a mapped ring whose descriptor is closed" },
   ...each("thread-own", "thread-apart.c", ["files", "fs", "namespace"], {

@@ -43,6 +43,7 @@ static long wait_once(const char *how) {
   if (strcmp(how, "futex-timed") == 0) return futex(FUTEX_WAIT, &hour);
   if (strcmp(how, "futex-until") == 0) return futex(FUTEX_WAIT_BITSET, &absolute);
   if (strcmp(how, "sigtimedwait") == 0) return sigtimedwait(&usr1, NULL, &hour);
+  if (strcmp(how, "sigwaitinfo") == 0) return sigwaitinfo(&usr1, NULL);
   CHECK(!"a kind of waiting");
   return 0;
 }

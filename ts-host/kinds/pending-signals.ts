@@ -2,18 +2,32 @@
  * Pending signals of the process and of each thread, with their siginfo, in the order of their arrival. The
  * host could not send them: only a thread itself may say that the kernel, or another process, sent one. So
  * each thread queues its own, all signals being masked; those of POSIX timers are sent by these
- * (timer-signals.ts). A SIGSTOP that waits counts as being stopped. Nothing is lost.
+ * (timer-signals.ts). A SIGSTOP that waits counts as being stopped.
+ *
+ * Lost: how often a timer had expired whose signal is not the only one of its number that waits.
  */
 import type { DumpThread } from "../engine/dump-task.ts";
 import type { Kind } from "../engine/kind.ts";
 import type { RestoreThread } from "../engine/restore-task.ts";
+import { ImageError } from "../errors.ts";
 import type { SignalQueueEntry } from "../generated/messages.ts";
-import { SI_USER, SIGRTMAX, SIGSTOP, SIGTRAP, siginfo, signalBit } from "../kernel/abi/signal.ts";
+import {
+  SI_TIMER,
+  SI_USER,
+  SIGNAL_MASK_SIZE,
+  SIGRTMAX,
+  SIGSTOP,
+  SIGTRAP,
+  siginfo,
+  signalBit,
+  signalMask,
+} from "../kernel/abi/signal.ts";
 import { Batch } from "../remote/batch.ts";
 import type { SignalOwner } from "../remote/tracee.ts";
-import { isPeriodic, sendAgain, senderOf, withCount } from "./timer-signals.ts";
+import { asTaken, queueSignal, sendAgain, senderOf } from "./timer-signals.ts";
 
 const numberOf = (info: Uint8Array) => siginfo.read(info).si_signo;
+const isOfTimer = (info: Uint8Array) => siginfo.read(info).si_code === SI_TIMER;
 
 /** When memory for its siginfo lacked, a signal pends without one, and arrives as from nobody. */
 function fromNobody(signals: bigint): Uint8Array[] {
@@ -23,26 +37,23 @@ function fromNobody(signals: bigint): Uint8Array[] {
     .map((signal) => siginfo.pack({ si_signo: signal, si_code: SI_USER }));
 }
 
-/** `pending` is the mask of what pends, with siginfo or without. */
-function queueOf(thread: DumpThread, owner: SignalOwner, pending: bigint): SignalQueueEntry {
+/** `pending` asks what pends, with siginfo or without: a mask. */
+function queueOf(thread: DumpThread, owner: SignalOwner, pending: () => bigint): SignalQueueEntry {
   const queued = thread.tracee.getPendingSignals(owner);
   // A thread takes its own signals first.
   const sooner = owner === "process" ? thread.tracee.getPendingSignals("thread") : [];
-  const known = queued.reduce((mask, info) => mask | signalBit(numberOf(info)), 0n);
   const isAlone = (info: Uint8Array) =>
     [...sooner, ...queued].filter((other) => numberOf(other) === numberOf(info)).length === 1;
-  const counted = queued.map((info) => {
-    const timer = senderOf(thread.task.core.timers?.posix, info);
-    return timer && isPeriodic(timer) && isAlone(info) ? withCount(thread, timer, owner) : info;
-  });
-  const signals = [...counted, ...fromNobody(pending & ~known)]
+  const seen = queued.map((info) => (isOfTimer(info) && isAlone(info) ? asTaken(thread, info, owner) : info));
+  const known = signalMask(queued.map(numberOf));
+  const signals = [...seen, ...fromNobody(pending() & ~known)]
     .filter((info) => info !== undefined)
     .filter((info) => numberOf(info) !== SIGSTOP);
   return { signals: signals.map((info) => ({ siginfo: info })) };
 }
 
 function queueAgain(thread: RestoreThread, owner: SignalOwner, queue: SignalQueueEntry | undefined) {
-  const { tid, task } = thread;
+  const { task } = thread;
   const signals = queue?.signals.map((entry) => entry.siginfo) ?? [];
   if (signals.some((info) => numberOf(info) === SIGTRAP)) task.trapsAreSafe = false;
   // When the actions are set: to ignore a signal throws away what is pending of it.
@@ -55,12 +66,19 @@ function queueAgain(thread: RestoreThread, owner: SignalOwner, queue: SignalQueu
         batch = new Batch();
       }
       if (timer) sendAgain(thread, timer, info, owner);
-      else if (owner === "process")
-        batch.call("rt_sigqueueinfo", [task.pid, numberOf(info), batch.bytes(info)]);
-      else batch.call("rt_tgsigqueueinfo", [task.pid, tid, numberOf(info), batch.bytes(info)]);
+      else queueSignal(batch, thread, owner, info);
     }
     thread.remote.run(batch);
   };
+}
+
+function checkSizes(tid: number, field: string, queue: SignalQueueEntry | undefined): void {
+  const wrong = queue?.signals.find((entry) => entry.siginfo.length !== siginfo.size);
+  if (wrong)
+    throw new ImageError(`a siginfo of ${wrong.siginfo.length} bytes, not ${siginfo.size}`, {
+      file: `core-${tid}.img`,
+      field,
+    });
 }
 
 export const pendingSignals: Kind = {
@@ -69,19 +87,27 @@ export const pendingSignals: Kind = {
 
   dumpTask(task) {
     return () => {
-      const { shdPnd } = task.proc.status();
-      task.core.signals_s = queueOf(task.leader, "process", shdPnd);
+      task.core.signals_s = queueOf(task.leader, "process", () => task.proc.status().shdPnd);
     };
   },
 
-  dumpThread(thread) {
+  dumpThread(thread, batch) {
+    const pending = batch.room(SIGNAL_MASK_SIZE);
+    batch.call("rt_sigpending", [pending, SIGNAL_MASK_SIZE]);
     return () => {
-      const { sigPnd } = thread.proc.status();
-      thread.core.signals_p = queueOf(thread, "thread", sigPnd);
+      const ofProcess = thread.task.core.signals_s!.signals.map((entry) => numberOf(entry.siginfo));
+      const mayBeOwn = pending.bytes.readBigUInt64LE(0) & ~signalMask(ofProcess);
+      // Nothing pends in most threads, and to read the status of each would take long.
+      const own = () => (mayBeOwn === 0n ? 0n : thread.proc.status().sigPnd);
+      thread.core.signals_p = queueOf(thread, "thread", own);
     };
   },
 
   restoreTask: {
+    check(task) {
+      checkSizes(task.pid, "tc.signals_s", task.core.signals_s);
+      for (const { tid, core } of task.threads) checkSizes(tid, "thread_core.signals_p", core.signals_p);
+    },
     arm: (task) => queueAgain(task.leader, "process", task.core.signals_s),
   },
 

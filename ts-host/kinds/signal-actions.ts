@@ -4,14 +4,21 @@
  * signals: to ignore a signal throws away what is pending of it. Nothing is lost.
  */
 import type { Kind } from "../engine/kind.ts";
-import { SIG_IGN, SIGKILL, SIGRTMAX, SIGSTOP, SIGTRAP, sigaction } from "../kernel/abi/signal.ts";
+import { ImageError, UnsupportedError } from "../errors.ts";
+import {
+  SIG_IGN,
+  SIGKILL,
+  SIGNAL_MASK_SIZE,
+  SIGRTMAX,
+  SIGSTOP,
+  SIGTRAP,
+  sigaction,
+} from "../kernel/abi/signal.ts";
 
 /** Signals in the order of the image: all but SIGKILL and SIGSTOP, whose action is fixed. */
 const SIGNALS = Array.from({ length: SIGRTMAX }, (_, index) => index + 1).filter(
   (signal) => signal !== SIGKILL && signal !== SIGSTOP,
 );
-/** Size of a signal mask, in bytes. */
-const MASK_SIZE = 8;
 
 export const signalActions: Kind = {
   name: "signal-action",
@@ -19,7 +26,7 @@ export const signalActions: Kind = {
   dumpTask(task, batch) {
     const actions = SIGNALS.map((signal) => {
       const action = batch.room(sigaction.size);
-      batch.call("rt_sigaction", [signal, 0, action, MASK_SIZE]);
+      batch.call("rt_sigaction", [signal, 0, action, SIGNAL_MASK_SIZE]);
       return action;
     });
     return () => {
@@ -37,6 +44,13 @@ export const signalActions: Kind = {
   },
 
   restoreTask: {
+    check({ pid, core: { sigactions } }) {
+      const place = { file: `core-${pid}.img`, field: "tc.sigactions" };
+      if (sigactions.length !== SIGNALS.length)
+        throw new ImageError(`${sigactions.length} signal actions, not ${SIGNALS.length}`, place);
+      if (sigactions.some((action) => action.compat_sigaction))
+        throw new UnsupportedError("signal actions of a 32-bit program: not supported yet", place);
+    },
     arm(task, batch) {
       task.core.sigactions.forEach((action, index) => {
         const signal = SIGNALS[index]!;
@@ -46,7 +60,7 @@ export const signalActions: Kind = {
           sa_restorer: action.restorer,
           sa_mask: action.mask,
         });
-        batch.call("rt_sigaction", [signal, batch.bytes(content), 0, MASK_SIZE]);
+        batch.call("rt_sigaction", [signal, batch.bytes(content), 0, SIGNAL_MASK_SIZE]);
         // A trap that meets an ignored SIGTRAP sets the action to its default.
         if (signal === SIGTRAP && action.sigaction === BigInt(SIG_IGN)) task.trapsAreSafe = false;
       });

@@ -2,14 +2,17 @@
  * Signals that POSIX timers have sent and nobody has taken. A timer sends one and then waits until that is
  * taken, counting how often it would have expired meanwhile; the count is shown only to who takes it. So
  * such a signal must be sent by its timer again: it is armed as of the time at which it was due first. A dump
- * finds the count out by taking the signal, and has the timer send it again in the same way.
+ * finds the count out by taking the signal, and has the timer send it again in the same way; a host that dies
+ * in between costs the task that signal.
  *
  * Not so with timers of CPU time, which cannot be armed like that: their signal is queued as it was.
  */
+import type { DumpThread } from "../engine/dump-task.ts";
 import type { RestoreTask } from "../engine/restore-task.ts";
 import { DeadlineError } from "../errors.ts";
 import type { PosixTimerEntry } from "../generated/messages.ts";
-import { SI_TIMER, signalBit, timerSiginfo } from "../kernel/abi/signal.ts";
+import type { LayoutValue } from "../kernel/abi/layout.ts";
+import { SI_TIMER, SIGNAL_MASK_SIZE, siginfo, signalBit, timerSiginfo } from "../kernel/abi/signal.ts";
 import { itimerspec, TIMER_ABSTIME, timespec } from "../kernel/abi/time.ts";
 import { Batch } from "../remote/batch.ts";
 import type { Remote } from "../remote/remote.ts";
@@ -19,8 +22,10 @@ const SECOND = 1_000_000_000n;
 /** Longest that a timer may take to send the signal that is due, in ms. */
 const PATIENCE_MS = 5000;
 
-/** A thread, stopped; of a task that is dumped or restored. */
+/** A stopped thread of a task that is dumped or restored. */
 interface Thread {
+  readonly tid: number;
+  readonly task: { readonly pid: number };
   readonly remote: Remote;
   readonly tracee: Tracee;
 }
@@ -33,16 +38,22 @@ const isFrom = (timer: PosixTimerEntry, info: Uint8Array) => {
   return si_code === SI_TIMER && si_tid === timer.it_id && si_signo === timer.si_signo;
 };
 
+/** Has a thread send itself a signal with any siginfo: nobody else may say that the kernel sent one. */
+export function queueSignal(batch: Batch, thread: Thread, owner: SignalOwner, info: Uint8Array): void {
+  const { si_signo } = siginfo.read(info);
+  const { pid } = thread.task;
+  if (owner === "process") batch.call("rt_sigqueueinfo", [pid, si_signo, batch.bytes(info)]);
+  else batch.call("rt_tgsigqueueinfo", [pid, thread.tid, si_signo, batch.bytes(info)]);
+}
+
+const nanoseconds = ({ tv_sec, tv_nsec }: LayoutValue<typeof timespec>) => tv_sec * SECOND + tv_nsec;
+
 /** In ns. */
 const leftOf = ({ vsec, vnsec }: PosixTimerEntry) => vsec * SECOND + vnsec;
 const intervalOf = ({ isec, insec }: PosixTimerEntry) => isec * SECOND + insec;
 
-export const isPeriodic = (timer: PosixTimerEntry) => intervalOf(timer) !== 0n;
-
 /** One that was set anew after it had sent its signal may have longer to go. */
-function hasExpired(timer: PosixTimerEntry): boolean {
-  return isPeriodic(timer) ? leftOf(timer) <= intervalOf(timer) : leftOf(timer) === 0n;
-}
+const hasExpired = (timer: PosixTimerEntry) => leftOf(timer) <= intervalOf(timer);
 
 /** The timer that has sent this signal, if it can send it again. */
 export function senderOf(timers: readonly PosixTimerEntry[] | undefined, info: Uint8Array) {
@@ -56,19 +67,34 @@ export function timersWithPendingSignal(task: RestoreTask): Set<PosixTimerEntry>
   return new Set(senders.filter((timer) => timer !== undefined));
 }
 
-/** Asks for the time of the timer's clock; in ns once the batch has run. */
+/** Asks for the time of the timer's clock, in ns. */
 function askTime(batch: Batch, timer: PosixTimerEntry): () => bigint {
   const time = batch.room(timespec.size);
   batch.call("clock_gettime", [timer.clock_id, time]);
-  return () => {
-    const { tv_sec, tv_nsec } = timespec.read(time.bytes);
-    return tv_sec * SECOND + tv_nsec;
-  };
+  return () => nanoseconds(timespec.read(time.bytes));
 }
 
-/** Arms the timer to be due at `due`, which has passed, and waits for its signal: so signals keep their order. */
-function sendAsOf(thread: Thread, timer: PosixTimerEntry, due: bigint, owner: SignalOwner): void {
-  // No time is before 1; 0 would disarm the timer.
+/** Asks how long the timer has to go, in ns. */
+function askLeft(batch: Batch, timer: PosixTimerEntry): () => bigint {
+  const setting = batch.room(itimerspec.size);
+  batch.call("timer_gettime", [timer.it_id, setting]);
+  return () => nanoseconds(itimerspec.read(setting.bytes).it_value);
+}
+
+/**
+ * Arms a timer, whose next expiration is at `next`, as of the time at which the signal `info` was due, and
+ * waits for the signal: so signals keep their order.
+ */
+function sendBefore(
+  next: bigint,
+  thread: Thread,
+  timer: PosixTimerEntry,
+  info: Uint8Array,
+  owner: SignalOwner,
+) {
+  const missed = BigInt(timerSiginfo.read(info).si_overrun);
+  const due = next - (missed + 1n) * intervalOf(timer);
+  // The clock may have begun later, here; a time of 0 would disarm the timer.
   const time = due < 1n ? 1n : due;
   const setting = itimerspec.pack({
     it_value: { tv_sec: time / SECOND, tv_nsec: time % SECOND },
@@ -78,12 +104,12 @@ function sendAsOf(thread: Thread, timer: PosixTimerEntry, due: bigint, owner: Si
   batch.call("timer_settime", [timer.it_id, TIMER_ABSTIME, batch.bytes(setting), 0]);
   thread.remote.run(batch);
   const deadline = performance.now() + PATIENCE_MS;
-  while (!thread.tracee.getPendingSignals(owner).some((info) => isFrom(timer, info))) {
+  while (!thread.tracee.getPendingSignals(owner).some((pending) => isFrom(timer, pending))) {
     if (performance.now() > deadline) throw new DeadlineError(`timer ${timer.it_id} did not send its signal`);
   }
 }
 
-/** Has the timer of a restored task send `info` again, with all the expirations that it had missed. */
+/** Has the timer of a restored task send `info` again, with all the expirations that were missed. */
 export function sendAgain(
   thread: Thread,
   timer: PosixTimerEntry,
@@ -93,30 +119,34 @@ export function sendAgain(
   const batch = new Batch();
   const now = askTime(batch, timer);
   thread.remote.run(batch);
-  const missed = BigInt(timerSiginfo.read(info).si_overrun) + 1n;
-  sendAsOf(thread, timer, now() + leftOf(timer) - missed * intervalOf(timer), owner);
+  sendBefore(now() + leftOf(timer), thread, timer, info, owner);
 }
 
 /**
  * The signal of a timer as who takes it would see it, with its count. It must be the only one of its number
- * that the thread would take. undefined when nobody would see it, as the timer was set anew since.
+ * that the thread could take. undefined when nobody would see it: newer kernels drop one whose timer was set
+ * anew, or deleted, since.
  */
-export function withCount(
-  thread: Thread,
-  timer: PosixTimerEntry,
-  owner: SignalOwner,
-): Uint8Array | undefined {
+export function asTaken(thread: DumpThread, info: Uint8Array, owner: SignalOwner): Uint8Array | undefined {
+  const timer = thread.task.core.timers?.posix?.find((one) => isFrom(one, info));
+  if (timer && isCpuClock(timer.clock_id | 0)) return info;
   const batch = new Batch();
-  const info = batch.room(timerSiginfo.size);
-  const set = batch.bytes(new Uint8Array(new BigUint64Array([signalBit(timer.si_signo)]).buffer));
-  const taken = batch.call("rt_sigtimedwait", [set, info, batch.room(timespec.size), 8], { mayFail: true });
-  const now = askTime(batch, timer);
-  const setting = batch.room(itimerspec.size);
-  batch.call("timer_gettime", [timer.it_id, setting]);
+  const set = batch.bytes(
+    new Uint8Array(new BigUint64Array([signalBit(siginfo.read(info).si_signo)]).buffer),
+  );
+  const room = batch.room(siginfo.size);
+  const noTime = batch.room(timespec.size);
+  const taken = batch.call("rt_sigtimedwait", [set, room, noTime, SIGNAL_MASK_SIZE], { mayFail: true });
+  const now = timer && askTime(batch, timer);
+  const left = timer && askLeft(batch, timer);
   thread.remote.run(batch);
   if (taken.failed) return undefined;
-  const { tv_sec, tv_nsec } = itimerspec.read(setting.bytes).it_value;
-  const missed = BigInt(timerSiginfo.read(info.bytes).si_overrun) + 1n;
-  sendAsOf(thread, timer, now() + tv_sec * SECOND + tv_nsec - missed * intervalOf(timer), owner);
-  return info.bytes;
+  if (timer && now && left && hasExpired(timer)) {
+    sendBefore(now() + left(), thread, timer, room.bytes, owner);
+  } else {
+    const again = new Batch();
+    queueSignal(again, thread, owner, room.bytes);
+    thread.remote.run(again);
+  }
+  return room.bytes;
 }

@@ -85,9 +85,16 @@ export function signalName(signal: number): string {
   return names.get(signal) ?? `signal ${signal}`;
 }
 
+/** Size of a signal mask in bytes, which the kernel wants to be told. */
+export const SIGNAL_MASK_SIZE = 8;
+
 /** The bit of a signal in a mask; signal 1 is bit 0. */
 export function signalBit(signal: number): bigint {
   return 1n << BigInt(signal - 1);
+}
+
+export function signalMask(signals: readonly number[]): bigint {
+  return signals.reduce((mask, signal) => mask | signalBit(signal), 0n);
 }
 
 /** Special handlers. */

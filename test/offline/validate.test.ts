@@ -9,9 +9,9 @@ import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
 import { openDirectory } from "../../ts-host/offline/node.ts";
 import { describeFinding, type Finding, validate } from "../../ts-host/offline/validate/index.ts";
-import { criuWasm } from "../support/command.ts";
 import { Random } from "../support/random.ts";
 import { changedSample, SAMPLES, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
+import { runCli } from "../support/victim.ts";
 
 function findings(directory: string): Finding[] {
   const checkpoint = openDirectory(directory);
@@ -222,19 +222,19 @@ test("an image that cannot be parsed is named with the place, and the rest is st
   ]);
 });
 
-test("the command: lines for people, JSON for machines, exit status", (t) => {
-  const sound = criuWasm("validate", "-D", sampleDirectory(t, "threads"));
+test("the command: lines for people, JSON for machines, exit status", async (t) => {
+  const sound = await runCli(["validate", "-D", sampleDirectory(t, "threads")]);
   assert.deepEqual([sound.status, sound.stdout, sound.stderr], [0, "0 errors, 0 warnings\n", ""]);
   const broken = changedSample(t, "zoo", { kind: "FS", id: 7478 }, ([{ message }]) => {
     message.root_id = 0;
   });
-  const told = criuWasm("validate", "-D", broken);
+  const told = await runCli(["validate", "-D", broken]);
   assert.equal(told.status, 1);
   assert.equal(
     told.stdout,
     "error: fs-7478.img, record 0, field root_id: no file has the id 0\n1 errors, 0 warnings\n",
   );
-  const json = criuWasm("validate", "-D", broken, "--json");
+  const json = await runCli(["validate", "-D", broken, "--json"]);
   assert.equal(json.status, 1);
   assert.deepEqual(JSON.parse(json.stdout), {
     valid: false,
@@ -250,7 +250,7 @@ test("the command: lines for people, JSON for machines, exit status", (t) => {
       },
     ],
   });
-  const nothing = criuWasm("validate", "-D", temporaryDirectory(t));
+  const nothing = await runCli(["validate", "-D", temporaryDirectory(t)]);
   assert.equal(nothing.status, 1);
   assert.match(nothing.stderr, /validate: .*: the directory is empty: no checkpoint/);
 });

@@ -16,7 +16,7 @@ export async function withOutput(
 ): Promise<void> {
   if (file === undefined) return body({ write: (part) => terminal.print(part) });
   const isOrdinary = statSync(file, { throwIfNoEntry: false })?.isFile() ?? true;
-  if (isOrdinary) return inNewFile(file, body);
+  if (isOrdinary) return inNewFile(file, (growing) => toFile(growing, body));
   return toFile(file, body);
 }
 
@@ -35,11 +35,12 @@ async function toFile(path: string, body: (output: Output) => Promise<void>): Pr
   }
 }
 
-async function inNewFile(file: string, body: (output: Output) => Promise<void>): Promise<void> {
+/** Runs `write` with the path of a file that gets its name, `file`, when it is complete. */
+export async function inNewFile(file: string, write: (growing: string) => Promise<void>): Promise<void> {
   const growing = `${file}.incomplete-${process.pid}`;
   const callOff = onSignal(() => rmSync(growing, { force: true }));
   try {
-    await toFile(growing, body);
+    await write(growing);
     fileCall("rename", file, () => renameSync(growing, file));
   } finally {
     rmSync(growing, { force: true });

@@ -1,4 +1,5 @@
 /** Says on a terminal how far the work is, when it takes longer than people like to wait without a word. */
+import type { Progress as Step } from "../offline/progress.ts";
 import type { Terminal } from "./terminal.ts";
 
 const PATIENCE_MS = 500;
@@ -36,5 +37,20 @@ export class Progress {
   /** Takes the line away. */
   end(): void {
     if (this.#isShown) this.#terminal.status?.("");
+  }
+}
+
+/** Runs work that goes in steps to its end, and says how far it is: `core of 812: 40 %`. */
+export async function runSteps<R>(label: string, work: Generator<Step, R>, terminal: Terminal): Promise<R> {
+  const progress = new Progress(terminal);
+  try {
+    for (;;) {
+      const step = work.next();
+      if (step.done) return step.value;
+      const { done, total } = step.value;
+      await progress.showAndBreathe(() => `${label}: ${Math.floor((100 * done) / total)} %`);
+    }
+  } finally {
+    progress.end();
   }
 }

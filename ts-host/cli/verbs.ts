@@ -21,6 +21,10 @@ export const VERBS: Record<string, Verb> = {
     summary: "check that a checkpoint is whole and fits together",
     load: async () => (await import("./validate.ts")).validateCommand,
   },
+  core: {
+    summary: "write a process of a checkpoint as an ELF core file, for debuggers",
+    load: async () => (await import("./core.ts")).coreCommand,
+  },
   decode: {
     summary: "print an image file as JSON, as crit does",
     load: async () => (await import("./decode.ts")).decodeCommand,

@@ -1,5 +1,14 @@
 /** Files of checkpoints: whole reads and writes, every failure an error that names the file. */
-import { closeSync, constants, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from "node:fs";
 import { ImageError, SystemCallError } from "../errors.ts";
 import type { RandomFile } from "./source.ts";
 
@@ -42,9 +51,17 @@ export class OutputFile {
 
   write(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length; ) {
-      done += fileCall("write", this.path, () => writeSync(this.#fd, bytes, done, bytes.length - done));
+      done += fileCall("write", this.path, () =>
+        writeSync(this.#fd, bytes, done, bytes.length - done, this.#length + done),
+      );
     }
     this.#length += bytes.length;
+  }
+
+  /** Leaves out `count` bytes, which read as zeros and need no room on the disk. */
+  skip(count: number): void {
+    this.#length += count;
+    fileCall("ftruncate", this.path, () => ftruncateSync(this.#fd, this.#length));
   }
 
   close(): void {

@@ -167,6 +167,20 @@ export function drainPiece({ start, end, content }: Piece, drain: DrainMemory): 
   content.checkpoint.pages(content.pagesId).read(content.first, pages, cut);
 }
 
+/** The piece in parts of at most `pages` pages: so that long work can be interrupted, and memory is bounded. */
+export function* inParts(piece: Piece, pages: number): Generator<Piece> {
+  const { mapping, end, content } = piece;
+  const firstPage = piece.start / PAGE;
+  for (let start = piece.start; start < end; ) {
+    const border = (start / PAGE + BigInt(pages)) * PAGE;
+    const until = border < end ? border : end;
+    const skipped = Number(start / PAGE - firstPage);
+    const moved = content.is === "stored" ? { ...content, first: content.first + skipped } : content;
+    yield { mapping, start, end: until, content: moved };
+    start = until;
+  }
+}
+
 interface Part {
   first: number;
   count: number;

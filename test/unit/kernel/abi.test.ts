@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as auxv from "../../../ts-host/kernel/abi/auxv.ts";
 import * as capability from "../../../ts-host/kernel/abi/capability.ts";
+import * as elf from "../../../ts-host/kernel/abi/elf.ts";
 import * as fcntl from "../../../ts-host/kernel/abi/fcntl.ts";
 import * as kcmp from "../../../ts-host/kernel/abi/kcmp.ts";
 import type { Layout } from "../../../ts-host/kernel/abi/layout.ts";
@@ -32,6 +33,7 @@ interface Section {
 const SECTIONS: Record<string, Section> = {
   auxv: { module: auxv, headers: ["linux/auxvec.h"] },
   capability: { module: capability, headers: ["linux/capability.h"] },
+  elf: { module: elf, headers: ["sys/procfs.h", "linux/elf.h"] },
   fcntl: { module: fcntl, headers: ["linux/fcntl.h", "linux/fs.h", "linux/stat.h"] },
   kcmp: { module: kcmp, headers: ["linux/kcmp.h"] },
   ldt: { module: ldt, headers: ["asm/ldt.h"] },

@@ -179,6 +179,24 @@ export function fpregsToXsave(fpregs: UserX86FpregsEntry, machine: Uint8Array): 
   return area;
 }
 
+/**
+ * The area on a machine that has just the components that the image holds, placed as Intel does it: for core
+ * dumps, which no machine has to load.
+ */
+export function fpregsToCoreXsave(fpregs: UserX86FpregsEntry): Uint8Array {
+  const held = COMPONENTS.filter(({ field32, field64 }) => {
+    const words = field32 !== undefined ? fpregs.xsave?.[field32] : field64 && fpregs.xsave?.[field64];
+    return words !== undefined && words.length > 0;
+  });
+  const machine = new Uint8Array(Math.max(MINIMUM_SIZE, ...held.map(({ intel, size }) => intel + size)));
+  const mask = held.reduce((bits, { bit }) => bits | (1n << BigInt(bit)), LEGACY_COMPONENTS);
+  viewOf(machine).setBigUint64(SW_RESERVED.at, mask, true);
+  return fpregsToXsave(fpregs, machine);
+}
+
+/** The legacy part of the area, which is what NT_PRFPREG holds. */
+export const LEGACY_AREA_SIZE = 512;
+
 function writeExtended(xsave: UserX86XsaveEntry, components: readonly Placed[], view: DataView): void {
   let held = LEGACY_COMPONENTS;
   for (const { bit, name, size, field32, field64 } of COMPONENTS) {

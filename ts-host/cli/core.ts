@@ -19,7 +19,7 @@ interface Options {
 
 async function core(options: Options, terminal: Terminal): Promise<void> {
   const checkpoint = await openPath(options.imagesDir);
-  const process = options.pid === undefined ? checkpoint.processes[0] : checkpoint.process(options.pid);
+  const process = options.pid === undefined ? checkpoint.root : checkpoint.process(options.pid);
   await inNewFile(options.out, async (growing) => {
     const file = new OutputFile(growing);
     try {

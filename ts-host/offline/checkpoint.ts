@@ -105,6 +105,13 @@ export class Checkpoint {
     return this.#processes;
   }
 
+  /** The root of the tree. @throws ImageError where the tree is empty */
+  get root(): Process {
+    const [root] = this.processes;
+    if (root === undefined) throw new ImageError("no process", { file: "pstree.img" });
+    return root;
+  }
+
   /** @throws ImageError where no process has that pid */
   process(pid: number): Process {
     const process = this.processes.find((candidate) => candidate.pid === pid);

@@ -6,6 +6,8 @@ import { directories } from "./files/directories.ts";
 import { terminal } from "./files/terminal.ts";
 import { itimers } from "./itimers.ts";
 import { memory } from "./memory/index.ts";
+import { memoryLocks } from "./memory/locks.ts";
+import { memoryNames } from "./memory/names.ts";
 import { pendingSignals } from "./pending-signals.ts";
 import { personality } from "./personality.ts";
 import { posixTimers } from "./posix-timers.ts";
@@ -18,6 +20,8 @@ import { thread } from "./thread.ts";
 export const KINDS: readonly Kind[] = inOrder([
   session,
   memory,
+  memoryLocks,
+  memoryNames,
   files,
   terminal,
   directories,

@@ -1,7 +1,7 @@
 /** Dump of the list of mappings: /proc/PID/smaps to vma_entry. What cannot be dumped is refused by name. */
 import type { DumpTask } from "../../engine/dump-task.ts";
 import { UnsupportedError } from "../../errors.ts";
-import type { VmaEntry } from "../../generated/messages.ts";
+import type { CriuWasmVma, VmaEntry } from "../../generated/messages.ts";
 import { O_RDONLY, O_RDWR } from "../../kernel/abi/fcntl.ts";
 import {
   MADV_DONTDUMP,
@@ -80,6 +80,19 @@ function advice(mapping: SmapsVma): bigint | undefined {
   return bits === 0n ? undefined : bits;
 }
 
+/** Name of anonymous memory, private or shared: [anon:NAME], [anon_shmem:NAME]. */
+const NAME = /^\[anon(?:_shmem)?:(.*)\]$/s;
+
+/** What CRIU's message has no field for. */
+function extension({ path, flags }: SmapsVma): CriuWasmVma | undefined {
+  const name = NAME.exec(path.toString("latin1"))?.[1];
+  if (name === undefined && !flags.has("lf")) return undefined;
+  return {
+    ...(name === undefined ? {} : { name: Buffer.from(name, "latin1") }),
+    ...(flags.has("lf") ? { locked_on_fault: true } : {}),
+  };
+}
+
 function baseEntry(mapping: SmapsVma): VmaEntry {
   const { flags } = mapping;
   return {
@@ -96,6 +109,7 @@ function baseEntry(mapping: SmapsVma): VmaEntry {
     status: VMA_REGULAR,
     fd: -1n,
     madv: advice(mapping),
+    criu_wasm: extension(mapping),
   };
 }
 

@@ -3,6 +3,7 @@ import { inOrder, type Kind } from "../engine/kind.ts";
 import { alternateStack } from "./alternate-stack.ts";
 import { files } from "./files/descriptors.ts";
 import { directories } from "./files/directories.ts";
+import { memfd } from "./files/memfd.ts";
 import { terminal } from "./files/terminal.ts";
 import { itimers } from "./itimers.ts";
 import { memory } from "./memory/index.ts";
@@ -23,6 +24,7 @@ export const KINDS: readonly Kind[] = inOrder([
   memoryLocks,
   memoryNames,
   files,
+  memfd,
   terminal,
   directories,
   personality,

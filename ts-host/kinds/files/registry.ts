@@ -3,11 +3,12 @@ import type { RestoreTask } from "../../engine/restore-task.ts";
 import { ImageError, UnsupportedError } from "../../errors.ts";
 import { FdTypes, type FileEntry } from "../../generated/messages.ts";
 import type { FileKind, HeldFile } from "./file-kind.ts";
+import { memfdFile } from "./memfd.ts";
 import { regular } from "./regular.ts";
 import { terminalFile } from "./terminal.ts";
 import { whatItIs } from "./unsupported.ts";
 
-const FILE_KINDS: readonly FileKind[] = [terminalFile, regular];
+const FILE_KINDS: readonly FileKind[] = [terminalFile, memfdFile, regular];
 
 /** The kind of a held file; what cannot be dumped is refused by name. */
 export function kindOfFile(file: HeldFile): FileKind {

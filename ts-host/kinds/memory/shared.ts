@@ -5,7 +5,7 @@
  *
  * Lost: pages of an object past all that is mapped of it, when they were never written.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import type { DumpTask } from "../../engine/dump-task.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
 import type { VmaEntry } from "../../generated/messages.ts";
@@ -148,6 +148,24 @@ function fillObject(task: RestoreTask, { runs, source }: Pagemap, whole: Range):
     const moved = ranges.map(({ start, end }) => ({ start: start + whole.start, end: end + whole.start }));
     writeRanges(task.pid, moved, content);
   });
+}
+
+/** Writes the pages of a shared object into a file of this process, open as `fd`. */
+export function fillFile(task: RestoreTask, shmid: string, fd: number): void {
+  const { runs, source } = readPagemap(task, "SHMEM_PAGEMAP", shmid);
+  readRuns(source, runs, (ranges, content) => {
+    let from = 0;
+    for (const range of ranges) {
+      const size = Number(length(range));
+      writeWhole(fd, content.subarray(from, from + size), Number(range.start));
+      from += size;
+    }
+  });
+}
+
+function writeWhole(fd: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(fd, bytes, done, bytes.length - done, position + done);
 }
 
 function restoreObject(task: RestoreTask, shmid: bigint, pieces: readonly VmaEntry[]): void {

@@ -9,6 +9,7 @@ import { itimers } from "./itimers.ts";
 import { memory } from "./memory/index.ts";
 import { memoryLocks } from "./memory/locks.ts";
 import { memoryNames } from "./memory/names.ts";
+import { mappingPolicy } from "./memory/policy.ts";
 import { pendingSignals } from "./pending-signals.ts";
 import { personality } from "./personality.ts";
 import { posixTimers } from "./posix-timers.ts";
@@ -23,6 +24,7 @@ export const KINDS: readonly Kind[] = inOrder([
   memory,
   memoryLocks,
   memoryNames,
+  mappingPolicy,
   files,
   memfd,
   terminal,

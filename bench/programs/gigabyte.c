@@ -2,6 +2,7 @@
  * gigabyte BEATS MEGABYTES: touches that much memory, a quarter zero pages, a quarter duplicates, half random,
  * then beats every millisecond: writes the time of each beat (CLOCK_MONOTONIC, ns) to the file BEATS.
  */
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -348,7 +348,8 @@ export async function runCli(args: string[], options: { cwd?: string } = {}): Pr
   }
 }
 
-async function mustRun(args: string[], cwd: string): Promise<CliResult> {
+/** Runs the CLI, which has to succeed. */
+export async function mustRun(args: string[], cwd: string): Promise<CliResult> {
   const result = await runCli(args, { cwd });
   assert.equal(result.status, 0, `criu-wasm ${args.join(" ")}\n${result.stdout}${result.stderr}`);
   return result;

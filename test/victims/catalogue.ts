@@ -83,6 +83,10 @@ const memory = inArea("memory", {
   "file-odd-names": "open and mapped files with spaces, newlines and invalid UTF-8 in their names",
   "anon-names": "anonymous memory with names",
   mempolicy: "memory policy of the task and of a mapping",
+  rounds: {
+    states: "R",
+    checks: "pages that are written one after the other without pause are of one moment",
+  },
 });
 
 const threads = inArea("threads", {

@@ -93,6 +93,8 @@ export class DumpTask {
   readonly pid: number;
   readonly proc: ProcPid;
   readonly comm: string;
+  readonly pgid: number;
+  readonly sid: number;
   readonly context: DumpContext;
   readonly frozen: FrozenProcess | undefined;
   /** The leader first, then by tid. */
@@ -107,6 +109,9 @@ export class DumpTask {
     this.frozen = frozen;
     this.proc = new ProcPid(pid);
     this.comm = this.proc.comm().toString();
+    const { pgid, sid } = this.proc.stat();
+    this.pgid = pgid;
+    this.sid = sid;
     const others = this.proc
       .threads()
       .filter((tid) => tid !== pid)

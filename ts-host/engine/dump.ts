@@ -95,15 +95,18 @@ function dumpFrozen(
     });
     for (const answer of answers) answer?.();
     const copying = performance.now();
-    for (const kind of kinds) kind.dumpContent?.(task);
-    const copied = performance.now();
+    const rest = kinds.map((kind) => kind.dumpContent?.(task));
+    let thawed: number | undefined;
     if (options.leaveRunning) {
       frozen.release();
       ended = true;
+      thawed = performance.now();
     }
+    for (const copyRest of rest) copyRest?.();
+    const copied = performance.now();
     const report: DumpReport = {
       freezingTime: microseconds(froze - began),
-      frozenTime: microseconds(performance.now() - began),
+      frozenTime: microseconds((thawed ?? copied) - began),
       memoryTime: microseconds(copied - copying),
       ...task.pageCounts,
     };

@@ -61,8 +61,11 @@ export interface Kind {
   readonly dumpTask?: DumpHook<DumpTask>;
   /** Once for each thread, in that thread. */
   readonly dumpThread?: DumpHook<DumpThread>;
-  /** Bulk content, after all answers were taken. */
-  readonly dumpContent?: (task: DumpTask) => void;
+  /**
+   * Bulk content, after all answers were taken. What need not be read from the stopped task is in the function
+   * that is returned, which runs when a task that is left running runs again.
+   */
+  readonly dumpContent?: (task: DumpTask) => Answers;
   readonly restoreTask?: Partial<Record<RestorePhase, RestoreHook<RestoreTask>>>;
   readonly restoreThread?: Partial<Record<RestorePhase, RestoreHook<RestoreThread>>>;
 }

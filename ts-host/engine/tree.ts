@@ -47,8 +47,7 @@ function coreOf(thread: DumpThread): CoreEntry {
 
 /** Queues all of them for the writer. */
 export function writeCommonImages(task: DumpTask, report: DumpReport): void {
-  const { images, pid } = task;
-  const { pgid, sid } = task.proc.stat();
+  const { images, pid, pgid, sid } = task;
   images.append(
     { kind: "PSTREE" },
     { message: { pid, ppid: 0, pgid, sid, threads: task.threads.map(({ tid }) => tid) } },

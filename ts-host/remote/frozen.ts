@@ -104,7 +104,8 @@ export class FrozenProcess {
   readonly threads: Map<number, Tracee>;
   private readonly instruction: bigint;
   private arena: Arena | undefined;
-  private readonly trapsAreSafe: boolean;
+  /** Whether batches run in it by the blob; else by step. */
+  readonly trapsAreSafe: boolean;
 
   private constructor(pid: number, threads: Map<number, Tracee>) {
     this.pid = pid;

@@ -18,6 +18,7 @@ import {
   PTRACE_PEEKSIGINFO,
   PTRACE_PEEKSIGINFO_SHARED,
   PTRACE_SEIZE,
+  PTRACE_SETOPTIONS,
   PTRACE_SETREGS,
   PTRACE_SETREGSET,
   PTRACE_SETSIGMASK,
@@ -66,6 +67,11 @@ export class Tracee {
   /** A thread that is traced already: one cloned under PTRACE_O_TRACECLONE or CLONE_PTRACE. */
   static adopt(tid: number): Tracee {
     return new Tracee(tid);
+  }
+
+  /** PTRACE_O_ flags, in place of those of before. */
+  setOptions(options: number): void {
+    callOnTask(this.tid, "ptrace", PTRACE_SETOPTIONS, this.tid, 0, options);
   }
 
   interrupt(): void {

@@ -20,8 +20,9 @@ import { Batch } from "../../remote/batch.ts";
 import { openRegistered, registerExecutable } from "../files/mapped.ts";
 import { fillAddressSpace, mapAddressSpace } from "./address-space.ts";
 import { describeMappings } from "./mappings.ts";
-import { dumpPrivatePages } from "./pages.ts";
+import { dumpPrivatePages, StoppedMemory } from "./pages.ts";
 import { dumpSharedMemory } from "./shared.ts";
+import { Snapshot } from "./snapshot.ts";
 
 /** The words before AT_NULL, which images leave out. */
 function withoutEnd(auxv: bigint[]): bigint[] {
@@ -97,9 +98,11 @@ export const memory: Kind = {
 
   dumpContent(task) {
     const vmas = task.mm.vmas!;
-    const guards = dumpPrivatePages(task, vmas);
     dumpSharedMemory(task, vmas);
-    vmas.push(...guards);
+    const snapshot = task.options.leaveRunning ? Snapshot.take(task, vmas) : undefined;
+    if (!snapshot) return dumpPrivatePages(task, vmas, new StoppedMemory(task.pid));
+    task.context.aftermath.add(() => snapshot.end());
+    return () => dumpPrivatePages(task, vmas, snapshot);
   },
 
   restoreTask: {

@@ -24,7 +24,7 @@ export const PE_LAZY = 2;
 export const PE_PRESENT = 4;
 
 /** What the page tables of a task say. All ranges in order of address. */
-interface PageTables {
+export interface PageTables {
   /** Pages of the task's own: with content, and neither a file's nor the zero page. */
   own: Range[];
   /** Pages that MADV_GUARD_INSTALL has made fatal to touch. */
@@ -35,7 +35,7 @@ const REGIONS = 4096;
 const REGION_WORDS = pageRegion.size / 8;
 
 /** Walks all page tables once, with PAGEMAP_SCAN. */
-function scanPageTables(pid: number, { start, end }: Range): PageTables {
+export function scanPageTables(pid: number, { start, end }: Range): PageTables {
   const found: PageTables = { own: [], guards: [] };
   const regions = new BigUint64Array(REGIONS * REGION_WORDS);
   const fd = openSync(`/proc/${pid}/pagemap`, "r");
@@ -111,16 +111,40 @@ function contentRanges(task: DumpTask, vmas: readonly VmaEntry[], own: readonly 
   return ranges;
 }
 
+/** Where the private memory of a task is read from: itself while it is stopped, or a snapshot. */
+export interface PrivateMemory {
+  scan(range: Range): PageTables;
+  /** Fills `into` with what the ranges hold, one after the other. */
+  read(ranges: readonly Range[], into: Uint8Array): void;
+}
+
+/** The memory of a stopped task, read from itself. */
+export class StoppedMemory implements PrivateMemory {
+  private readonly pid: number;
+
+  constructor(pid: number) {
+    this.pid = pid;
+  }
+
+  scan(range: Range): PageTables {
+    return scanPageTables(this.pid, range);
+  }
+
+  read(ranges: readonly Range[], into: Uint8Array): void {
+    readRanges(this.pid, ranges, into);
+  }
+}
+
 /**
- * Copies the private pages of the stopped task: one page stream, and the pagemap that says what is where.
- * The answer: guard ranges, as the entries that CRIU's images end their list of mappings with.
+ * Copies the private pages: one page stream, and the pagemap that says what is where. Guard ranges are added to
+ * the mappings, as the entries that CRIU's images end their list with.
  */
-export function dumpPrivatePages(task: DumpTask, vmas: readonly VmaEntry[]): VmaEntry[] {
+export function dumpPrivatePages(task: DumpTask, vmas: VmaEntry[], memory: PrivateMemory): void {
   const sink = task.context.writer!.pages();
   const name = { kind: "PAGEMAP", id: task.pid } as const;
   task.images.append(name, { message: { pages_id: sink.id } });
   const mapped = vmas.filter((vma) => !is(vma, VMA_VSYSCALL));
-  const { own, guards } = scanPageTables(task.pid, { start: mapped[0]!.start, end: mapped.at(-1)!.end });
+  const { own, guards } = memory.scan({ start: mapped[0]!.start, end: mapped.at(-1)!.end });
   const ranges = contentRanges(task, vmas, own);
   let pages = 0;
   for (const range of ranges) {
@@ -129,9 +153,9 @@ export function dumpPrivatePages(task: DumpTask, vmas: readonly VmaEntry[]): Vma
     pages += Number(entry.nr_pages);
   }
   const cursor = new RangeCursor(ranges);
-  sink.append(pages, (view) => readRanges(task.pid, cursor.take(view.length), view));
+  sink.append(pages, (view) => memory.read(cursor.take(view.length), view));
   task.pageCounts.pagesWritten += pages;
-  return guardEntries(guards, mapped);
+  vmas.push(...guardEntries(guards, mapped));
 }
 
 function guardEntries(guards: readonly Range[], vmas: readonly VmaEntry[]): VmaEntry[] {

@@ -30,9 +30,10 @@ while True:
     time.sleep(0.002)
 `;
 
+class Failure extends Error {}
+
 function fail(sentence) {
-  process.stderr.write(`demo: ${sentence}\n`);
-  process.exit(1);
+  throw new Failure(sentence);
 }
 
 function criuWasm(...args) {
@@ -63,8 +64,10 @@ function folderSize(folder) {
 const say = (text) => process.stdout.write(`${text}\n`);
 const shown = (ms) => `${ms.toFixed(1)} ms`;
 
-if (spawnSync("python3", ["--version"]).status !== 0)
-  fail("python3 is not installed: it is the program that is frozen here");
+if (spawnSync("python3", ["--version"]).status !== 0) {
+  process.stderr.write("demo: python3 is not installed: it is the program that is frozen here\n");
+  process.exit(1);
+}
 const folder = mkdtempSync(join(tmpdir(), "criu-wasm-demo-"));
 const out = join(folder, "beats");
 const images = join(folder, "images");
@@ -106,6 +109,10 @@ try {
   say(
     `It went on from beat ${before.beat} to ${after.beat}: same objects at the same addresses, nothing lost.`,
   );
+} catch (error) {
+  if (!(error instanceof Failure)) throw error;
+  process.stderr.write(`demo: ${error.message}\n`);
+  process.exitCode = 1;
 } finally {
   try {
     process.kill(pid, "SIGKILL");

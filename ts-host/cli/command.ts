@@ -48,11 +48,11 @@ function page(
   return sections.map(([title, parts]) => `${title}\n${parts.join("\n\n")}\n`).join("\n");
 }
 
-/** A command without options yet. It throws where commander would end the process. */
+/** A command without options yet. It throws where commander would write something or end the process. */
 export function newCommand(manual: Manual): Command {
   return new Command(manual.name)
     .helpOption("-h, --help", "show this page")
     .configureHelp({ formatHelp: (command, help) => page(manual, command, help) })
-    .configureOutput({ writeErr: () => {} })
+    .configureOutput({ writeOut: () => {}, writeErr: () => {} })
     .exitOverride();
 }

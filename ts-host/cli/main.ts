@@ -32,60 +32,62 @@ function splitVerb(args: readonly string[]): { name: string | undefined; rest: s
   return { name: args[at], rest: args.filter((_, index) => index !== at) };
 }
 
-async function loadVerb(name: string, terminal: Terminal): Promise<Command> {
+async function loadVerb(name: string | undefined, terminal: Terminal): Promise<Command> {
+  if (name === undefined) throw new UsageError("a verb is required", { hint: "criu-wasm --help lists them" });
   if (Object.hasOwn(VERBS, name)) return (await VERBS[name]!.load())(terminal);
   const hint = "criu-wasm --help lists the verbs";
   if (NOT_YET.includes(name)) throw new UnsupportedError(`CRIU's ${name} is not supported yet`, { hint });
   throw new UsageError(`unknown verb ${name}`, { hint });
 }
 
-/** What commander says of wrong options, as an error of ours; nothing when it only showed a page. */
-async function usageError(error: unknown, verb: string): Promise<unknown> {
+/** Runs a verb with its options. */
+async function runVerb(command: Command, args: string[], terminal: Terminal): Promise<void> {
   const { CommanderError } = await import("commander");
-  if (!(error instanceof CommanderError)) return error;
-  if (error.exitCode === 0) return undefined;
-  const { isCriuOption } = await import("./criu-options.ts");
-  const context = { phase: verb, hint: `criu-wasm ${verb} --help lists the options` };
-  const unknown = /unknown option '(.*?)'/.exec(error.message)?.[1];
-  if (unknown !== undefined && isCriuOption(unknown))
-    return new UnsupportedError(`CRIU's option ${unknown} does nothing here yet`, context);
-  return new UsageError(error.message.replace(/^error: /, "").replace(/\.$/, ""), context);
+  const { isCriuOption, withoutNegations } = await import("./criu-options.ts");
+  try {
+    await command.parseAsync(withoutNegations(args), { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return terminal.print(command.helpInformation());
+    const hint = `criu-wasm ${command.name()} --help lists the options`;
+    const unknown = /unknown option '(.*?)'/.exec(error.message)?.[1];
+    if (unknown !== undefined && isCriuOption(unknown))
+      throw new UnsupportedError(`CRIU's option ${unknown} does nothing here yet`, { hint });
+    throw new UsageError(error.message.replace(/^error: /, "").replace(/\.$/, ""), { hint });
+  }
+}
+
+async function report(error: unknown, command: Command | undefined, terminal: Terminal): Promise<void> {
+  if (command && error instanceof CriuWasmError) error.within({ phase: command.name() });
+  const { json, verbosity } = command?.opts<{ json?: boolean; verbosity?: number }>() ?? {};
+  const text = describe(error);
+  if (verbosity !== 0) terminal.complain(`criu-wasm: ${text}`);
+  if (json) {
+    const context = error instanceof CriuWasmError ? { context: error.context } : {};
+    await terminal.print(machineJson({ error: text, ...context }));
+  }
+  if (!(error instanceof CriuWasmError) && process.env.CRIU_WASM_DEBUG)
+    terminal.complain((error as Error).stack ?? "");
 }
 
 /** Runs the command with these arguments; the exit status. */
 export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
+  if (args[0] === "--version" || args[0] === "-V") {
+    await terminal.print(`${version()}\n`);
+    return 0;
+  }
   const { name, rest } = splitVerb(args);
+  if (name === undefined && (rest.includes("--help") || rest.includes("-h"))) {
+    await terminal.print(overview());
+    return 0;
+  }
   let command: Command | undefined;
   try {
-    if (args[0] === "--version" || args[0] === "-V") {
-      await terminal.print(`${version()}\n`);
-      return 0;
-    }
-    if (name === undefined && args.some((arg) => arg === "--help" || arg === "-h")) {
-      await terminal.print(overview());
-      return 0;
-    }
-    if (name === undefined)
-      throw new UsageError("a verb is required", { hint: "criu-wasm --help lists them" });
     command = await loadVerb(name, terminal);
-    const { withoutNegations } = await import("./criu-options.ts");
-    await command.parseAsync(withoutNegations(rest), { from: "user" });
+    await runVerb(command, rest, terminal);
     return 0;
-  } catch (thrown) {
-    if (thrown instanceof NegativeAnswer) return 1;
-    const error = name === undefined ? thrown : await usageError(thrown, name);
-    if (error === undefined) return 0;
-    if (command && error instanceof CriuWasmError) error.within({ phase: name });
-    const { json, verbosity } = command?.opts<{ json?: boolean; verbosity?: number }>() ?? {};
-    const text = describe(error);
-    if (verbosity !== 0) terminal.complain(`criu-wasm: ${text}`);
-    if (json) await terminal.print(machineJson({ error: text, ...contextOf(error) }));
-    if (!(error instanceof CriuWasmError) && process.env.CRIU_WASM_DEBUG)
-      terminal.complain((error as Error).stack ?? "");
+  } catch (error) {
+    if (!(error instanceof NegativeAnswer)) await report(error, command, terminal);
     return 1;
   }
-}
-
-function contextOf(error: unknown): object {
-  return error instanceof CriuWasmError ? { context: error.context } : {};
 }

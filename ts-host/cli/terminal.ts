@@ -10,6 +10,14 @@ export interface Terminal {
   status?(line: string): void;
 }
 
+/** Text of an image as a terminal may get it: no control characters, and bytes that are not UTF-8 as such. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\udc80-\udcff]/gu, (character) => {
+    const byte = character.charCodeAt(0) & 0xff;
+    return `\\x${byte.toString(16).padStart(2, "0")}`;
+  });
+}
+
 /** A result for machines, on one line; addresses and sizes of 64 bits, which numbers of JSON are not, as hex. */
 export function machineJson(value: unknown): string {
   return `${JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `0x${part.toString(16)}` : part))}\n`;
@@ -29,7 +37,7 @@ export function processTerminal(): Terminal {
       if (!stdout.write(part)) await once(stdout, "drain");
     },
     complain(line) {
-      stderr.write(`${line}\n`);
+      stderr.write(`${printable(line)}\n`);
     },
     ...(stderr.isTTY ? { status: (line: string) => void stderr.write(`\r\x1b[K${line}`) } : {}),
   };

@@ -13,7 +13,13 @@ export function bytes(count: number): string {
   return unit === 0 ? `${count} ${count === 1 ? "byte" : "bytes"}` : `${value.toFixed(1)} ${UNITS[unit]}`;
 }
 
-/** `1 page`, `3 pages`. */
+/** `12,345`. */
+export function grouped(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** `1 page`, `2 pages`, `3 processes`. */
 export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+  const ending = count === 1 ? "" : noun.endsWith("s") ? "es" : "s";
+  return `${grouped(count)} ${noun}${ending}`;
 }

@@ -17,6 +17,18 @@ export const VERBS: Record<string, Verb> = {
     summary: "bring a process back from its checkpoint",
     load: async () => (await import("./restore.ts")).restoreCommand,
   },
+  show: {
+    summary: "show the processes of a checkpoint, or the records of an image",
+    load: async () => (await import("./show.ts")).showCommand,
+  },
+  info: {
+    summary: "tell what a checkpoint or an image is and what it takes",
+    load: async () => (await import("./info.ts")).infoCommand,
+  },
+  x: {
+    summary: "explore a checkpoint as crit does: processes, files, memory, sockets",
+    load: async () => (await import("./x.ts")).xCommand,
+  },
   validate: {
     summary: "check that a checkpoint is whole and fits together",
     load: async () => (await import("./validate.ts")).validateCommand,

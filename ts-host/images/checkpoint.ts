@@ -43,6 +43,18 @@ export interface PageSource {
   read(first: number, count: number, drain: DrainPages): void;
 }
 
+/** What the pages of a checkpoint take. */
+export interface PageFigures {
+  /** Pages in all streams. */
+  pages: number;
+  /** Those of them that are all zero and not stored. */
+  zero: number;
+  /** Pages that are stored: where equal ones are found, each content once. */
+  kept: number;
+  /** Bytes that these take. */
+  bytes: number;
+}
+
 export interface CheckpointWriter {
   /** Adds one image file whole. */
   image<K extends ImageKind>(name: ImageName<K>, records: ImageRecord<K>[]): void;
@@ -62,8 +74,12 @@ export interface CheckpointReader {
   has(name: ImageName): boolean;
   /** All records of an image file; a typed ImageError where it is missing or damaged. */
   read<K extends ImageKind>(name: ImageName<K>): ImageRecord<K>[];
+  /** Bytes of an image file. */
+  size(name: ImageName): number;
   /** Ids of all streams of pages. */
   streams(): number[];
+  /** What all streams of pages take. */
+  pageFigures(): PageFigures;
   /** The stream of pages with that `pages_id`. */
   pages(id: number): PageSource;
   close(): void;

@@ -2,7 +2,14 @@
 import { ImageError } from "../errors.ts";
 import type { ImageKind } from "../generated/messages.ts";
 import { PAGE_SIZE } from "../wasm/pages.ts";
-import type { CheckpointReader, DrainPages, ImageName, ImageRecord, PageSource } from "./checkpoint.ts";
+import type {
+  CheckpointReader,
+  DrainPages,
+  ImageName,
+  ImageRecord,
+  PageFigures,
+  PageSource,
+} from "./checkpoint.ts";
 import { imageFileName, parseImage, parseImageFileName } from "./framing.ts";
 import { type FileSource, type RandomFile, readWhole } from "./source.ts";
 
@@ -44,6 +51,18 @@ export class CriuReader implements CheckpointReader {
   read<K extends ImageKind>(name: ImageName<K>): ImageRecord<K>[] {
     const file = this.#source.open(imageFileName(name));
     return parseImage(name.kind, readWhole(file, MAX_IMAGE), file.path);
+  }
+
+  size(name: ImageName): number {
+    const file = this.#source.open(imageFileName(name));
+    file.close();
+    return file.length;
+  }
+
+  pageFigures(): PageFigures {
+    const lengths = this.streams().map((id) => this.pages(id).length);
+    const pages = lengths.reduce((sum, length) => sum + length, 0);
+    return { pages, zero: 0, kept: pages, bytes: pages * PAGE_SIZE };
   }
 
   streams(): number[] {

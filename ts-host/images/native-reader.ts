@@ -7,7 +7,7 @@ import type { PageTable } from "../store/page-table.ts";
 import { decodePageTable } from "../store/page-table.ts";
 import { checksum } from "../wasm/pages.ts";
 import { BinaryReader, sameBytes } from "./binary.ts";
-import type { CheckpointReader, ImageName, ImageRecord, PageSource } from "./checkpoint.ts";
+import type { CheckpointReader, ImageName, ImageRecord, PageFigures, PageSource } from "./checkpoint.ts";
 import { decodeMessage } from "./codec.ts";
 import { imageFileName, parseImageFileName } from "./framing.ts";
 import {
@@ -169,6 +169,20 @@ export class NativeReader implements CheckpointReader {
         ? error.within({ file: this.#file, kind: imageFileName(name) })
         : error;
     }
+  }
+
+  size(name: ImageName): number {
+    return this.#block(imageFileName(name)).length;
+  }
+
+  pageFigures(): PageFigures {
+    const { streams, length, regions } = this.#table;
+    return {
+      pages: streams.reduce((sum, stream) => sum + stream.length, 0),
+      zero: streams.reduce((sum, stream) => sum + this.#pack.zeroPages(stream), 0),
+      kept: length,
+      bytes: regions.reduce((sum, { stored }) => sum + stored, 0),
+    };
   }
 
   streams(): number[] {

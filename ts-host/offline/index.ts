@@ -15,4 +15,5 @@ export { describeFile } from "./describe-file.ts";
 export { Mapping, type MappingKind } from "./mapping.ts";
 export { type Content, drainPiece, Memory, type Piece } from "./memory.ts";
 export { type Descriptor, Process, type ProcessState, type Register, Thread } from "./process.ts";
+export { type MappingSummary, type PageSummary, type ProcessSummary, summarize } from "./summary.ts";
 export { describeFinding, type Finding, validate } from "./validate/index.ts";

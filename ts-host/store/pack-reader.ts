@@ -80,6 +80,16 @@ export class PackReader {
     return extents;
   }
 
+  /** Number of pages of a stream that are zero, and not in the pack. */
+  zeroPages(stream: StreamTable): number {
+    let pages = 0;
+    for (let index = 0; index < stream.blocks.length; index++) {
+      const extents = this.readBlock(stream, index);
+      for (let at = 0; at < extents.length; at += 2) if (extents[at + 1] === ZERO_PAGE) pages += extents[at];
+    }
+    return pages;
+  }
+
   /** Block contents can be forged together with their checksums: every number is checked against the table. */
   #wrongExtents(stream: StreamTable, index: number, extents: Uint32Array): string | undefined {
     let pages = 0;

@@ -82,8 +82,11 @@ function base64(bytes: Uint8Array): string {
   return lines.join("");
 }
 
-/** Quoted-printable, as socket names are shown: abstract ones begin with "=00". */
-function quotedPrintable(bytes: Uint8Array): string {
+/**
+ * Quoted-printable, as socket names are shown: abstract ones begin with "=00". A carriage return is escaped, which
+ * is the one thing that crit does not do: it loses it.
+ */
+export function quotedPrintable(bytes: Uint8Array): string {
   let text = "";
   let column = 0;
   bytes.forEach((byte, index) => {
@@ -232,8 +235,8 @@ function showRecord(
 
 // Image files.
 
-/** Kinds that share a magic are shown under the name of the first. */
-function shownName(kind: ImageKind): string {
+/** The name by which crit knows the magic of a kind: where some share one, the name of the first. */
+export function magicName(kind: ImageKind): string {
   const kinds = Object.keys(IMAGE_KINDS) as ImageKind[];
   return kinds.find((candidate) => IMAGE_KINDS[candidate].magic === IMAGE_KINDS[kind].magic)!;
 }
@@ -254,7 +257,7 @@ export function* jsonOf<K extends ImageKind>(
   if (messages.length === 0) throw new ImageError("holds raw bytes, not records", { kind });
   const lineEnd = pretty ? "\n    " : "";
   const entryEnd = pretty ? "\n        " : " ";
-  let part = `{${lineEnd}"magic": ${quote(shownName(kind))},${pretty ? lineEnd : " "}"entries": [`;
+  let part = `{${lineEnd}"magic": ${quote(magicName(kind))},${pretty ? lineEnd : " "}"entries": [`;
   let index = 0;
   let isFirst = true;
   for (const record of records) {

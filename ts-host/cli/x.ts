@@ -1,0 +1,134 @@
+/** criu-wasm x: explores a checkpoint, in the words of `crit x`. */
+import { Argument, type Command } from "commander";
+import type { Checkpoint } from "../offline/checkpoint.ts";
+import {
+  exploreFiles,
+  exploreMappings,
+  exploreResident,
+  exploreSockets,
+  exploreTree,
+  type TreeNode,
+} from "../offline/explore.ts";
+import { openPath } from "../offline/node.ts";
+import { type Manual, newCommand } from "./command.ts";
+import { json } from "./options.ts";
+import { machineJson, type Terminal } from "./terminal.ts";
+
+const hex = (value: bigint) => value.toString(16);
+
+function treeLines({ pid, pgid, sid, comm, children }: TreeNode, depth = 0): string[] {
+  const numbers = [pid, pgid, sid].map((number) => String(number).padStart(7)).join("");
+  return [
+    `${numbers}   ${" ".repeat(4 * depth)}${comm}`,
+    ...children.flatMap((child) => treeLines(child, depth + 1)),
+  ];
+}
+
+/** Address ranges are padded to 8 digits, as crit does. */
+const range = (start: bigint, end: bigint) => `${hex(start).padStart(8, "0")}-${hex(end).padStart(8, "0")}`;
+
+function residentLine(vaddr: bigint, pages: number, mappings: string[]): string {
+  const below = `\n\t${" ".repeat(23)}`;
+  return (
+    `\t${hex(vaddr)} / ${String(pages).padEnd(8)}`.padEnd(24) + mappings.map((each) => each + below).join("")
+  );
+}
+
+interface Explorer {
+  lines(checkpoint: Checkpoint): string[];
+  data(checkpoint: Checkpoint): unknown;
+}
+
+const EXPLORERS: Record<string, Explorer> = {
+  ps: {
+    data: exploreTree,
+    lines: (checkpoint) => [
+      `${"PID".padStart(7)}${"PGID".padStart(7)}${"SID".padStart(7)}   COMM`,
+      ...exploreTree(checkpoint).flatMap((root) => treeLines(root)),
+    ],
+  },
+  fds: {
+    data: exploreFiles,
+    lines: (checkpoint) =>
+      exploreFiles(checkpoint).flatMap(({ pid, files }) => [
+        String(pid),
+        ...files.map(({ fd, file }) => `\t${String(fd).padStart(7)}: ${file}`),
+      ]),
+  },
+  mems: {
+    data: exploreMappings,
+    lines: (checkpoint) =>
+      exploreMappings(checkpoint).flatMap(({ pid, exe, mappings }) => [
+        String(pid),
+        ...(exe === undefined ? [] : [`\t${"exe".padEnd(36)}    ${exe}`]),
+        ...mappings.map(
+          ({ start, end, prot, what }) =>
+            `\t${range(start, end).padEnd(36)}${prot}${what === "" ? "" : ` ${what}`}`,
+        ),
+      ]),
+  },
+  rss: {
+    data: exploreResident,
+    lines: (checkpoint) =>
+      exploreResident(checkpoint).flatMap(({ pid, runs }) => [
+        String(pid),
+        ...runs.map(({ vaddr, pages, mappings }) =>
+          residentLine(
+            vaddr,
+            pages,
+            mappings.map(({ start, pages, file, same }) =>
+              same
+                ? " ~"
+                : ` ${hex(start).padStart(8, "0")} / ${String(pages).padEnd(8)}${file === "" ? "" : ` ${file}`}`,
+            ),
+          ),
+        ),
+      ]),
+  },
+  sk: {
+    data: exploreSockets,
+    lines: (checkpoint) =>
+      exploreSockets(checkpoint).flatMap(({ pid, sockets }) => [
+        String(pid),
+        ...sockets.map(({ fd, text }) => `\t${String(fd).padStart(7)}: ${text}`),
+      ]),
+  },
+};
+
+async function explore(
+  path: string,
+  what: string,
+  options: { json?: boolean },
+  terminal: Terminal,
+): Promise<void> {
+  const checkpoint = await openPath(path);
+  const { data, lines } = EXPLORERS[what]!;
+  await terminal.print(
+    options.json
+      ? machineJson(data(checkpoint))
+      : lines(checkpoint)
+          .map((line) => `${line}\n`)
+          .join(""),
+  );
+  checkpoint.close();
+}
+
+const MANUAL: Manual = {
+  name: "x",
+  synopsis: "DIR ps|fds|mems|rss|sk [--json]",
+  description: [
+    "Explores the checkpoint in the directory, or in a tar archive of it: ps is the process tree, fds the open files, mems the mappings, rss the pages that are in the images with the mappings they lie in, sk the sockets.",
+    "The text is that of CRIU's crit, so that scripts made for it go on working; show tells more.",
+  ],
+  examples: [["criu-wasm x images ps", "The process tree."]],
+};
+
+export function xCommand(terminal: Terminal): Command {
+  return newCommand(MANUAL)
+    .argument("<dir>")
+    .addArgument(new Argument("<what>").choices(Object.keys(EXPLORERS)))
+    .addOption(json())
+    .action((path: string, what: string, options: { json?: boolean }) =>
+      explore(path, what, options, terminal),
+    );
+}

@@ -11,7 +11,9 @@ static const clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_REALTI
 
 static long long nanoseconds(struct timespec time) { return time.tv_sec * 1000000000LL + time.tv_nsec; }
 
-int main(void) {
+/* With an argument, the kernel's vDSO need not be where it was afterwards. */
+int main(int count, char **arguments) {
+  (void)arguments;
   void *vdso = (void *)getauxval(AT_SYSINFO_EHDR);
   CHECK_SAME_TEXT(vma_at(vdso).path, "[vdso]");
   struct timespec before[LENGTH(clocks)], fast, slow;
@@ -29,7 +31,7 @@ int main(void) {
   CHECK(gettimeofday(&now, NULL) == 0 && now.tv_sec >= before[0].tv_sec);
   CHECK(time(NULL) >= before[2].tv_sec); /* it gives the coarse clock */
   CHECK(sched_getcpu() >= 0);
-  CHECK_SAME_TEXT(vma_at(vdso).path, "[vdso]");
+  if (count == 1) CHECK_SAME_TEXT(vma_at(vdso).path, "[vdso]");
   CHECK_EQUAL(getauxval(AT_SYSINFO_EHDR), (unsigned long)vdso);
   return pass();
 }

@@ -2,6 +2,8 @@
  * The vDSO. Where the kernel's vDSO has its functions where the image's had them, it is moved to the image's
  * address, with its data. Where they differ (another kernel), the image's vDSO is kept as plain memory, and
  * each of its functions jumps to the kernel's function of the same name.
+ *
+ * Lost on another kernel: calls of the vDSO that a signal handler has interrupted, which cannot be told.
  */
 import type { RestoreTask } from "../../engine/restore-task.ts";
 import { HostMismatchError } from "../../errors.ts";
@@ -78,6 +80,16 @@ function jumpTo(target: bigint): Buffer {
   return code;
 }
 
+/** A function that was under way would go on in the old code, for which the kernel's data is not there. */
+function refuseInside(task: RestoreTask, vdso: VmaEntry): void {
+  const inside = task.threads.find(({ info }) => info.gpregs.ip >= vdso.start && info.gpregs.ip < vdso.end);
+  if (!inside) return;
+  throw new HostMismatchError("the thread was dumped inside the vDSO, and that of this kernel differs", {
+    tid: inside.tid,
+    hint: "restore it on the kernel it came from",
+  });
+}
+
 function redirect(
   task: RestoreTask,
   vdso: VmaEntry,
@@ -148,6 +160,7 @@ export function placeVdso(task: RestoreTask): void {
       },
     );
   }
+  refuseInside(task, wanted);
   const hole = findHole(takenRanges(task), parts.at(-1)!.end - parts[0]!.start);
   moveParts(task, parts, hole);
   redirect(task, wanted, dumped, functions, hole + offset);

@@ -397,8 +397,26 @@ export async function leaveRunning(t: TestContext, entry: VictimEntry, options: 
   const victim = await startVictim(t, entry);
   if (victim === undefined) return;
   await mustRun([...dumpCommand(victim, join(victim.dir, "images"), options), "-R"], victim.dir);
+  await expectUndisturbed(victim);
+}
+
+/** It goes, passes, and none of its waits has ended meanwhile. */
+export async function expectUndisturbed(victim: Victim): Promise<void> {
   victim.go();
   await victim.expectPass();
+  if (!victim.entry.endsWhenStopped) assert.doesNotMatch(victim.output(), /^came back early/m);
+}
+
+/** A dump that fails when the victim is frozen, for want of room for the images, leaves it undisturbed. */
+export async function failedDump(t: TestContext, entry: VictimEntry, options: DumpOptions = {}) {
+  const victim = await startVictim(t, entry);
+  if (victim === undefined) return;
+  const images = join(victim.dir, "images");
+  const command = [process.execPath, asset("criu-wasm.mjs"), ...dumpCommand(victim, images, options)];
+  const limited = ["-c", 'ulimit -f 1; exec "$@"', "sh", ...command];
+  await assert.rejects(promisify(execFile)("sh", limited, { cwd: victim.dir }), /EFBIG/);
+  assert.deepEqual(readdirSync(images), []);
+  await expectUndisturbed(victim);
 }
 
 /** The dump is refused, by the name of what is in the way, and the victim runs on as if nothing had been. */
@@ -408,6 +426,5 @@ export async function expectRefusal(t: TestContext, entry: VictimEntry, options:
   const result = await runCli(dumpCommand(victim, join(victim.dir, "images"), options), { cwd: victim.dir });
   assert.notEqual(result.status, 0, `${entry.name} was dumped although it holds something unsupported`);
   assert.match(result.stderr, entry.refusedAs ?? assert.fail(`${entry.name} is not one to be refused`));
-  victim.go();
-  await victim.expectPass();
+  await expectUndisturbed(victim);
 }

@@ -30,6 +30,8 @@ export interface VictimEntry {
   states?: string;
   /** What tells it to go; SIGTERM when not given. */
   goSignals?: NodeJS.Signals[];
+  /** What it waits in has a limit of time, and ends whenever the process is stopped, as signal(7) says. */
+  endsWhenStopped?: boolean;
   /** It ends without being told to. */
   endsBySelf?: boolean;
   /** Options that its dump needs. */
@@ -133,13 +135,18 @@ const waiting = inArea("waiting", {
       "futex",
       "futex-timed",
       "futex-until",
-      "sigtimedwait",
       "sigwaitinfo",
     ].map((how) => [
       `wait-${how}`,
       { source: "wait.c", args: [how], checks: `${how} goes on waiting, or ends with EINTR` },
     ]),
   ),
+  "wait-sigtimedwait": {
+    source: "wait.c",
+    args: ["sigtimedwait"],
+    endsWhenStopped: true,
+    checks: "sigtimedwait goes on waiting, or ends with EINTR",
+  },
   "sleep-exact": "short sleeps, over and over, none of which may end early",
   stopped: { states: "T", goSignals: ["SIGTERM", "SIGCONT"], checks: "stopped by SIGSTOP, it stays so" },
 });

@@ -12,6 +12,7 @@ import { BlobRemote, type Remote, StepRemote } from "./remote.ts";
 import { settleRseq } from "./rseq.ts";
 import { Tracee } from "./tracee.ts";
 import { findSyscallInstruction } from "./vdso.ts";
+import { settleWait } from "./waits.ts";
 
 export interface FreezeOptions {
   /** Longest that all threads together may take to stop, in µs. */
@@ -122,7 +123,10 @@ export class FrozenProcess {
   static freeze(pid: number, options: FreezeOptions): FrozenProcess {
     const threads = stopAllThreads(pid, performance.now() + options.timeoutUs / 1000);
     try {
-      for (const tracee of threads.values()) settleRseq(tracee);
+      for (const tracee of threads.values()) {
+        settleRseq(tracee);
+        settleWait(tracee);
+      }
       return new FrozenProcess(pid, threads);
     } catch (error) {
       for (const tracee of threads.values()) letGo(tracee);

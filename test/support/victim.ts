@@ -320,13 +320,22 @@ export interface CliResult {
   stderr: string;
 }
 
-/** Runs dist/criu-wasm.mjs and waits for its end; the test judges the status. */
-export async function runCli(args: string[], options: { cwd?: string } = {}): Promise<CliResult> {
-  // Files, not pipes: a restored process may go on holding what the CLI was given.
+/** A program with CRIU's command line: its file, and arguments that come before all others. */
+export type Program = readonly [string, ...string[]];
+
+export const CRIU_WASM: Program = [process.execPath, asset("criu-wasm.mjs")];
+
+/** Runs a program and waits for its end; the test judges the status. */
+export async function runProgram(
+  [file, ...before]: Program,
+  args: string[],
+  options: { cwd?: string } = {},
+): Promise<CliResult> {
+  // Files, not pipes: a restored process may go on holding what the program was given.
   const dir = mkdtempSync(join(tmpdir(), "cli-"));
   const [stdout, stderr] = [openSync(join(dir, "stdout"), "a"), openSync(join(dir, "stderr"), "a")];
   try {
-    const child = spawn(process.execPath, [asset("criu-wasm.mjs"), ...args], {
+    const child = spawn(file, [...before, ...args], {
       cwd: options.cwd,
       stdio: ["ignore", stdout, stderr],
       timeout: DEADLINE_MS,
@@ -348,10 +357,15 @@ export async function runCli(args: string[], options: { cwd?: string } = {}): Pr
   }
 }
 
-/** Runs the CLI, which has to succeed. */
-export async function mustRun(args: string[], cwd: string): Promise<CliResult> {
-  const result = await runCli(args, { cwd });
-  assert.equal(result.status, 0, `criu-wasm ${args.join(" ")}\n${result.stdout}${result.stderr}`);
+/** Runs dist/criu-wasm.mjs. */
+export function runCli(args: string[], options: { cwd?: string } = {}): Promise<CliResult> {
+  return runProgram(CRIU_WASM, args, options);
+}
+
+/** Runs a program, which has to succeed. */
+export async function mustRun(args: string[], cwd: string, program = CRIU_WASM): Promise<CliResult> {
+  const result = await runProgram(program, args, { cwd });
+  assert.equal(result.status, 0, `${[...program, ...args].join(" ")}\n${result.stdout}${result.stderr}`);
   return result;
 }
 
@@ -362,6 +376,9 @@ export interface DumpOptions {
 
 export interface RoundTripOptions extends DumpOptions {
   restoreArgs?: string[];
+  /** What dumps and what restores; criu-wasm when not given. */
+  dumpWith?: Program;
+  restoreWith?: Program;
   /** How often it is dumped and restored before it is told to go; 1 when not given. */
   rounds?: number;
 }
@@ -377,14 +394,16 @@ function dumpCommand(victim: Victim, images: string, options: DumpOptions): stri
 export async function roundTrip(t: TestContext, entry: VictimEntry, options: RoundTripOptions = {}) {
   const victim = await startVictim(t, entry);
   if (victim === undefined) return;
+  const { dumpWith = CRIU_WASM, restoreWith = CRIU_WASM } = options;
   for (let round = 0; round < (options.rounds ?? 1); round++) {
     const images = join(victim.dir, `images.${round}`);
     const pidFile = join(victim.dir, `pid.${round}`);
-    await mustRun(dumpCommand(victim, images, options), victim.dir);
+    await mustRun(dumpCommand(victim, images, options), victim.dir, dumpWith);
     await victim.waitGone();
     await mustRun(
       ["restore", "-d", "-D", images, "--pidfile", pidFile, ...(options.restoreArgs ?? [])],
       victim.dir,
+      restoreWith,
     );
     assert.equal(readFileSync(pidFile, "utf8").trim(), String(victim.pid));
   }

@@ -1,51 +1,99 @@
 /*
- * The batch blob: the only code that ever runs inside a target. It is given a list of system calls, makes
- * them, and traps. Position independent; no stack, no call or return, no FPU.
+ * The batch blob: the only code that ever runs inside a target. It makes the system calls of a list and then
+ * sends its own thread a signal, at which the tracer stops the thread. Position independent; no stack, no
+ * call or return, no FPU. shim/README.md has the whole ABI.
  *
- * In:  rbx = address of the arena header, r12 = first op, r13 = number of ops.
- * Header: u64 done, the number of ops whose result was stored.
- * Op (64 bytes): u32 nr | u16 flags (1 = MAY_FAIL) | u16 kinds (2 bits an argument) | u64 arg[6] | i64 ret
- * Argument kinds: 0 the value itself, 1 a u32 and 2 a u64 to load from header + value.
- * Out: int3. r13 = ops not made. An op that fails without MAY_FAIL is made, and is the last.
+ * In:  rbx = address of the arena's header, r12 = first op, r13 = number of ops, r15 = the signal; rsp is the
+ *      thread's own.
+ * Out: stopped at cw_blob_stand. Header and ops say what was done.
+ *
+ * A thread that nobody stops there has lost its tracer. It puts its own mask and registers back and goes on
+ * as if nothing had been done to it.
  */
-	.text
-	.globl	cw_blob_start, cw_blob_end
-	.hidden	cw_blob_start, cw_blob_end
+#include "arena.h"
 
-/* Resolves one argument into \reg. ebp holds the kinds, the lowest two bits being this argument's. */
-.macro	ARG	reg, offset
-	mov	\offset(%r12), \reg
-	shr	%ebp
-	jnc	1f
-	mov	(%rbx, \reg), %eax
-	mov	%rax, \reg
-1:	shr	%ebp
-	jnc	2f
-	mov	(%rbx, \reg), \reg
-2:
-.endm
+	.text
+	.globl	cw_blob_start, cw_blob_stand, cw_blob_end
+	.hidden	cw_blob_start, cw_blob_stand, cw_blob_end
 
 cw_blob_start:
 .Lnext:	test	%r13, %r13
-	jz	.Ltrap
-	movzwl	6(%r12), %ebp
-	ARG	%rdi, 8
-	ARG	%rsi, 16
-	ARG	%rdx, 24
-	ARG	%r10, 32
-	ARG	%r8, 40
-	ARG	%r9, 48
-	mov	(%r12), %eax
+	jz	.Ldone
+
+	/* Arguments that are to be loaded take the place of their offsets. ebp: the kinds still to be seen. */
+	movzwl	OP_KINDS(%r12), %ebp
+	lea	OP_ARGS(%r12), %rdi
+.Larg:	test	%ebp, %ebp
+	jz	.Lcall
+	mov	(%rdi), %rax
+	shr	%ebp
+	jnc	1f
+	mov	(%rbx, %rax), %eax	/* LOAD32 */
+1:	shr	%ebp
+	jnc	2f
+	mov	(%rbx, %rax), %rax	/* LOAD64 */
+2:	mov	%rax, (%rdi)
+	add	$8, %rdi
+	jmp	.Larg
+
+.Lcall:	mov	OP_ARGS + 0(%r12), %rdi
+	mov	OP_ARGS + 8(%r12), %rsi
+	mov	OP_ARGS + 16(%r12), %rdx
+	mov	OP_ARGS + 24(%r12), %r10
+	mov	OP_ARGS + 32(%r12), %r8
+	mov	OP_ARGS + 40(%r12), %r9
+	mov	OP_NR(%r12), %eax
 	syscall
-	mov	%rax, 56(%r12)
-	incq	(%rbx)
+	mov	%rax, OP_RET(%r12)
+	incq	HEADER_DONE(%rbx)
 	dec	%r13
-	testb	$1, 4(%r12)
-	lea	64(%r12), %r12
+	test	%rax, %rax
+	jnz	3f
+	testb	$2, OP_FLAGS(%r12)	/* CHILD_ENDS */
+	jz	3f
+	mov	$231, %eax		/* exit_group: a child whose tracer died before it could hold it */
+	syscall
+3:
+	testb	$1, OP_FLAGS(%r12)	/* MAY_FAIL */
+	lea	OP_SIZE(%r12), %r12
 	jnz	.Lnext
 	cmp	$-4095, %rax
 	jb	.Lnext
-.Ltrap:	int3
+
+.Ldone:	mov	$186, %eax		/* gettid */
+	syscall
+	mov	%eax, %edi
+	mov	%r15d, %esi
+	mov	$200, %eax		/* tkill */
+	syscall
+cw_blob_stand:
+	mov	$14, %eax		/* rt_sigprocmask */
+	mov	$2, %edi		/* SIG_SETMASK */
+	lea	HEADER_MASK(%rbx), %rsi
+	xor	%edx, %edx
+	mov	$8, %r10d
+	syscall
+	/* From here on signals may come; their frames go below rsp, into the room before the header. */
+	lea	HEADER_REGISTERS(%rbx), %rsp
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	pop	%r11
+	pop	%r10
+	pop	%r9
+	pop	%r8
+	pop	%rax
+	pop	%rcx
+	pop	%rdx
+	pop	%rsi
+	pop	%rdi
+	lea	24(%rsp), %rsp		/* orig_rax, rip, cs */
+	popfq
+	pop	%rsp
+	jmp	*cw_blob_start + ARENA_BASE + HEADER_REGISTERS + 16 * 8(%rip)
 cw_blob_end:
 
 	.section .note.GNU-stack, "", @progbits

@@ -9,13 +9,19 @@ typedef unsigned int u32;
 #define EXPORT __attribute__((visibility("default")))
 
 enum {
-	NR_wait4 = 61,
+	NR_rt_sigaction = 13,
+	NR_rt_sigprocmask = 14,
 	NR_sched_yield = 24,
 	NR_nanosleep = 35,
 	NR_execve = 59,
 	NR_exit = 60,
-	NR_rt_sigprocmask = 14,
+	NR_wait4 = 61,
+	NR_ptrace = 101,
 	NR_prctl = 157,
+	NR_gettid = 186,
+	NR_timer_create = 222,
+	NR_timer_settime = 223,
+	NR_timer_delete = 226,
 	NR_clock_gettime = 228,
 	NR_clone3 = 435,
 	NR_close_range = 436,
@@ -90,6 +96,59 @@ EXPORT long cw_wait(int pid, int options, long timeout_us, int *status)
 	}
 }
 
+enum { SIG_UNBLOCK = 1, SIG_SETMASK = 2, SIGALRM = 14 };
+
+/* The signal handler's way back into what was interrupted. */
+void restore_from_signal(void) __attribute__((visibility("hidden")));
+__asm__("restore_from_signal: mov $15, %eax\n\tsyscall");
+
+/* Has a ptrace call that was interrupted, and would be made again, return -EINTR. `context`: a ucontext. */
+static void end_ptrace_call(int number, void *info, u64 *context)
+{
+	enum { RAX = 18, RIP = 21 };
+	const unsigned short syscall_instruction = 0x050f;
+
+	(void)number, (void)info;
+	if (context[RAX] != NR_ptrace || *(const unsigned short *)context[RIP] != syscall_instruction)
+		return;
+	context[RAX] = (u64)-4;
+	context[RIP] += sizeof(syscall_instruction);
+}
+
+/*
+ * PTRACE_SEIZE with a deadline: -EINTR when time is up. It waits for an exec of the target that is under way,
+ * and that may wait for the end of a thread that is traced already, which only this tracer can take notice
+ * of: without a deadline both would wait for ever.
+ */
+EXPORT long cw_seize(int tid, long options, long timeout_us)
+{
+	const struct { void *handler; u64 flags; void *restorer; u64 mask; } action = {
+		end_ptrace_call, 0x04000004 /* SA_RESTORER | SA_SIGINFO */, restore_from_signal, 0
+	};
+	const struct { u64 value; int signal, notify, tid, unused[11]; } event = {
+		.signal = SIGALRM, .notify = 4 /* SIGEV_THREAD_ID */, .tid = CALL(NR_gettid, 0, 0, 0, 0)
+	};
+	/* Over and over, in case it comes just before the call. */
+	const struct { struct timespec interval, first; } times = {
+		{ 0, 10000000 }, { timeout_us / 1000000, timeout_us % 1000000 * 1000 }
+	};
+	const u64 alarm = 1UL << (SIGALRM - 1);
+	u64 old_action[4], old_mask;
+	int timer;
+	long ret = CALL(NR_timer_create, 1 /* CLOCK_MONOTONIC */, &event, &timer, 0);
+
+	if (ret < 0)
+		return ret;
+	CALL(NR_rt_sigaction, SIGALRM, &action, old_action, 8);
+	CALL(NR_rt_sigprocmask, SIG_UNBLOCK, &alarm, &old_mask, 8);
+	CALL(NR_timer_settime, timer, 0, &times, 0);
+	ret = CALL(NR_ptrace, 0x4206 /* PTRACE_SEIZE */, tid, 0, options);
+	CALL(NR_timer_delete, timer, 0, 0, 0);
+	CALL(NR_rt_sigprocmask, SIG_SETMASK, &old_mask, 0, 8);
+	CALL(NR_rt_sigaction, SIGALRM, old_action, 0, 8);
+	return ret;
+}
+
 /* struct clone_args of linux/sched.h, its first 80 bytes (CLONE_ARGS_SIZE_VER1). */
 struct clone_args {
 	u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size;
@@ -104,7 +163,7 @@ static __attribute__((noinline, noreturn)) void become_seed(const char *path, vo
 
 	/* The seed must not outlive a host that dies; all signals wait until the task's own mask is set. */
 	CALL(NR_prctl, 1 /* PR_SET_PDEATHSIG */, 9 /* SIGKILL */, 0, 0);
-	CALL(NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all_signals, 0, 8);
+	CALL(NR_rt_sigprocmask, SIG_SETMASK, &all_signals, 0, 8);
 	CALL(NR_close_range, 0, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */, 0);
 	*failure = CALL(NR_execve, path, argv, envp, 0);
 	for (;;)
@@ -138,7 +197,13 @@ EXPORT long cw_spawn(const char *path, int pid, u64 clone_flags)
 	return ret;
 }
 
-extern const unsigned char cw_blob_start[], cw_blob_end[];
+extern const unsigned char cw_blob_start[], cw_blob_stand[], cw_blob_end[];
+
+/* Where in the blob a thread stands when its batch is done. */
+EXPORT long cw_blob_stands_at(void)
+{
+	return cw_blob_stand - cw_blob_start;
+}
 
 /* Copies the batch blob (see blob.S) into `to`; returns its size, or -ERANGE when `room` is too small. */
 EXPORT long cw_blob(unsigned char *to, long room)

@@ -112,10 +112,8 @@ export class DumpTask {
     const { pgid, sid } = this.proc.stat();
     this.pgid = pgid;
     this.sid = sid;
-    const others = this.proc
-      .threads()
-      .filter((tid) => tid !== pid)
-      .sort((a, b) => a - b);
+    const tids = frozen ? [...frozen.threads.keys()] : this.proc.threads();
+    const others = tids.filter((tid) => tid !== pid).sort((a, b) => a - b);
     this.threads = [pid, ...others].map((tid) => new DumpThread(this, tid));
   }
 

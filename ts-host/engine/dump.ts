@@ -1,14 +1,14 @@
 /** dump: rehearse, freeze, ask, copy memory, write, then let go or end the task. */
 
-import type { Kind } from "../engine/kind.ts";
-import { CriuWasmError } from "../errors.ts";
+import { CriuWasmError, describe, TargetGoneError, UnsupportedError } from "../errors.ts";
 import type { CheckpointWriter } from "../images/checkpoint.ts";
 import { Batch } from "../remote/batch.ts";
 import { FrozenProcess } from "../remote/frozen.ts";
+import { refuseUnstoppable } from "../remote/stoppable.ts";
 import { Aftermath } from "./aftermath.ts";
-import { DraftImages, type DumpContext, type DumpOptions, DumpTask } from "./dump-task.ts";
+import { DraftImages, type DumpContext, type DumpOptions, DumpTask, type DumpThread } from "./dump-task.ts";
 import { FileTable } from "./file-table.ts";
-import type { Answers } from "./kind.ts";
+import { type Answers, inKind, type Kind } from "./kind.ts";
 import { writeCommonImages } from "./tree.ts";
 
 /** Times of a dump, in µs, as CRIU's stats-dump counts them. */
@@ -33,26 +33,43 @@ function newContext(
   return { options, images, files: new FileTable(images), writer, aftermath: new Aftermath(), warn };
 }
 
-/** Runs every dump hook; the calls of each thread are made in one batch. */
-function askKinds(
-  task: DumpTask,
-  kinds: readonly Kind[],
-  run: (tid: number, batch: Batch) => void,
-): Answers[] {
-  const answers: Answers[] = [];
+/** What the dump hooks of all kinds ask of one thread. */
+interface Question {
+  tid: number;
+  batch: Batch;
+  answers: Answers[];
+}
+
+function question(thread: DumpThread, kinds: readonly Kind[]): Question {
+  const { tid, task, isLeader } = thread;
+  const batch = new Batch();
+  const answers = kinds.flatMap((kind) => {
+    const taken = inKind(kind, tid, batch, () => [
+      isLeader ? kind.dumpTask?.(task, batch) : undefined,
+      kind.dumpThread?.(thread, batch),
+    ]);
+    return taken.map((answer) => answer && (() => inKind(kind, tid, batch, answer)));
+  });
+  return { tid, batch, answers };
+}
+
+/** Refuses what cannot be dumped before anything is touched, and warms the code up. */
+function rehearse(task: DumpTask, kinds: readonly Kind[]): void {
   for (const thread of task.threads) {
-    const batch = new Batch();
-    for (const kind of kinds) {
-      try {
-        if (thread.isLeader && kind.dumpTask) answers.push(kind.dumpTask(task, batch) ?? undefined);
-        if (kind.dumpThread) answers.push(kind.dumpThread(thread, batch) ?? undefined);
-      } catch (error) {
-        throw error instanceof CriuWasmError ? error.within({ kind: kind.name, tid: thread.tid }) : error;
-      }
+    try {
+      question(thread, kinds);
+    } catch (error) {
+      // Anything else may be because it runs: threads end, files are closed.
+      if (error instanceof UnsupportedError) throw error;
     }
-    run(thread.tid, batch);
   }
-  return answers;
+}
+
+/** Asks all there is to ask; the calls of each thread are made in one batch. */
+function ask(task: DumpTask, kinds: readonly Kind[], frozen: FrozenProcess): void {
+  const questions = task.threads.map((thread) => question(thread, kinds));
+  for (const { tid, batch } of questions) if (batch.ops.length > 0) frozen.remote(tid).run(batch);
+  for (const { answers } of questions) for (const answer of answers) answer?.();
 }
 
 /**
@@ -67,12 +84,21 @@ export function dump(
   warn: (message: string) => void,
 ): DumpReport {
   try {
-    // The rehearsal refuses what cannot be dumped before anything is touched, and warms the code up.
-    askKinds(new DumpTask(pid, newContext(options, warn)), kinds, () => {});
+    refuseUnstoppable(pid);
+    rehearse(new DumpTask(pid, newContext(options, warn)), kinds);
     return dumpFrozen(pid, writer, kinds, options, warn);
   } catch (error) {
     writer.abort();
     throw error instanceof CriuWasmError ? error.within({ phase: "dump", pid }) : error;
+  }
+}
+
+/** After a failure: that is what is to be told, so what goes wrong now is only warned of. */
+function letRunOn(frozen: FrozenProcess, warn: (message: string) => void): void {
+  try {
+    frozen.release();
+  } catch (error) {
+    if (!(error instanceof TargetGoneError)) warn(`letting the task go: ${describe(error)}`);
   }
 }
 
@@ -90,12 +116,10 @@ function dumpFrozen(
   let ended = false;
   try {
     const task = new DumpTask(pid, context, frozen);
-    const answers = askKinds(task, kinds, (tid, batch) => {
-      if (batch.ops.length > 0) frozen.remote(tid).run(batch);
-    });
-    for (const answer of answers) answer?.();
+    ask(task, kinds, frozen);
     const copying = performance.now();
     const rest = kinds.map((kind) => kind.dumpContent?.(task));
+    frozen.checkHeld();
     let thawed: number | undefined;
     if (options.leaveRunning) {
       frozen.release();
@@ -120,8 +144,11 @@ function dumpFrozen(
       ended = true;
     }
     return report;
+  } catch (error) {
+    if (!ended) frozen.checkHeld(error);
+    throw error;
   } finally {
     context.aftermath.run(false, warn);
-    if (!ended) frozen.release();
+    if (!ended) letRunOn(frozen, warn);
   }
 }

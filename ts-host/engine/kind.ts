@@ -6,6 +6,7 @@
  * once when it is. So its body may read /proc, queue calls and refuse, and nothing else; what touches the
  * stopped task or keeps state is in the function that it returns, which runs when the calls have been made.
  */
+import { CriuWasmError } from "../errors.ts";
 import type { Batch } from "../remote/batch.ts";
 import type { DumpTask, DumpThread } from "./dump-task.ts";
 import type { RestoreTask, RestoreThread } from "./restore-task.ts";
@@ -68,6 +69,16 @@ export interface Kind {
   readonly dumpContent?: (task: DumpTask) => Answers;
   readonly restoreTask?: Partial<Record<RestorePhase, RestoreHook<RestoreTask>>>;
   readonly restoreThread?: Partial<Record<RestorePhase, RestoreHook<RestoreThread>>>;
+}
+
+/** Runs a hook of a kind for a thread: what it throws, and calls that it queues, say for which kind that was. */
+export function inKind<T>(kind: Kind, tid: number, batch: Batch, body: () => T): T {
+  batch.kind = kind.name;
+  try {
+    return body();
+  } catch (error) {
+    throw error instanceof CriuWasmError ? error.within({ kind: kind.name, tid }) : error;
+  }
 }
 
 /** Kinds sorted so that each comes after those that it names. */

@@ -85,8 +85,6 @@ export class RestoreTask {
   readonly threads: readonly RestoreThread[];
   /** Set by the engine when the task exists: how calls are made in a thread of it. */
   remoteOf: ((thread: RestoreThread) => Remote) | undefined;
-  /** Cleared by what an int3 would disturb, SIGTRAP ignored or pending: calls are then made by step. */
-  trapsAreSafe = true;
   /** The range of the arena, which no mapping of the task's own may meet. */
   arena: { start: bigint; end: bigint } | undefined;
 

@@ -10,24 +10,17 @@ import { findHole, takenRanges } from "../kinds/memory/holes.ts";
 import { spawnSeed } from "../native/ffi.ts";
 import { ARENA_SIZE, Arena } from "../remote/arena.ts";
 import { Batch } from "../remote/batch.ts";
-import { BlobRemote, StepRemote } from "../remote/remote.ts";
+import { BlobRemote } from "../remote/blob.ts";
+import { StepRemote } from "../remote/step.ts";
 import { Tracee } from "../remote/tracee.ts";
 import { findSyscallInstruction } from "../remote/vdso.ts";
 import { Aftermath } from "./aftermath.ts";
-import { type Kind, RESTORE_PHASES, type RestorePhase } from "./kind.ts";
-import { type RestoreContext, type RestoreOptions, RestoreTask, type RestoreThread } from "./restore-task.ts";
+import { inKind, type Kind, RESTORE_PHASES, type RestorePhase } from "./kind.ts";
+import { type RestoreContext, type RestoreOptions, RestoreTask } from "./restore-task.ts";
 
 const STOP_TIMEOUT_US = 10_000_000;
 /** How long the zombie of a dumped task may take until its parent has reaped it. */
 const ZOMBIE_PATIENCE_MS = 5000;
-
-function inKind<T>(kind: Kind, thread: RestoreThread, body: () => T): T {
-  try {
-    return body();
-  } catch (error) {
-    throw error instanceof CriuWasmError ? error.within({ kind: kind.name, tid: thread.tid }) : error;
-  }
-}
 
 /** Runs the hooks of one phase; each thread's calls are made in one batch. */
 function runPhase(task: RestoreTask, kinds: readonly Kind[], phase: RestorePhase): void {
@@ -35,7 +28,7 @@ function runPhase(task: RestoreTask, kinds: readonly Kind[], phase: RestorePhase
     if (!thread.isLeader && !thread.exists && phase !== "check") continue;
     const batch = new Batch();
     const answers = kinds.flatMap((kind) =>
-      inKind(kind, thread, () => [
+      inKind(kind, thread.tid, batch, () => [
         thread.isLeader ? kind.restoreTask?.[phase]?.(task, batch) : undefined,
         kind.restoreThread?.[phase]?.(thread, batch),
       ]),
@@ -89,7 +82,7 @@ function pidTaken(pid: number): HostMismatchError {
 }
 
 function seizeSeed(pid: number): Tracee {
-  const tracee = Tracee.seize(pid, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+  const tracee = Tracee.seize(pid, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL, STOP_TIMEOUT_US);
   tracee.interrupt();
   tracee.waitForInterrupt(STOP_TIMEOUT_US);
   return tracee;
@@ -101,10 +94,7 @@ function lendArena(task: RestoreTask): Arena {
   const address = findHole(takenRanges(task), BigInt(ARENA_SIZE));
   const arena = Arena.map(new StepRemote(tracee, findSyscallInstruction(task.pid)), address);
   task.arena = arena.range;
-  task.remoteOf = (thread) =>
-    task.trapsAreSafe
-      ? new BlobRemote(thread.tracee, arena)
-      : new StepRemote(thread.tracee, findSyscallInstruction(task.pid), arena);
+  task.remoteOf = (thread) => new BlobRemote(thread.tracee, arena);
   return arena;
 }
 
@@ -143,7 +133,7 @@ export function restore(
     bringBack(task, kinds);
     return task.pid;
   } catch (error) {
-    if (task.leader.exists) killSeed(task.leader.tracee);
+    if (task.leader.exists) killSeed(task);
     context.aftermath.run(false, warn);
     throw error instanceof CriuWasmError
       ? error.within({ phase: "restore", pid: task.pid, comm: task.comm })
@@ -161,7 +151,8 @@ function bringBack(task: RestoreTask, kinds: readonly Kind[]): void {
   for (const thread of [...task.threads].reverse()) thread.tracee.detach();
 }
 
-function killSeed(tracee: Tracee): void {
-  process.kill(tracee.tid, "SIGKILL");
-  tracee.reap();
+function killSeed(task: RestoreTask): void {
+  process.kill(task.pid, "SIGKILL");
+  // The leader ends as the last.
+  for (const thread of [...task.threads].reverse()) if (thread.exists) thread.tracee.reap();
 }

@@ -17,7 +17,6 @@ import {
   SIGNAL_MASK_SIZE,
   SIGRTMAX,
   SIGSTOP,
-  SIGTRAP,
   siginfo,
   signalBit,
   signalMask,
@@ -55,7 +54,6 @@ function queueOf(thread: DumpThread, owner: SignalOwner, pending: () => bigint):
 function queueAgain(thread: RestoreThread, owner: SignalOwner, queue: SignalQueueEntry | undefined) {
   const { task } = thread;
   const signals = queue?.signals.map((entry) => entry.siginfo) ?? [];
-  if (signals.some((info) => numberOf(info) === SIGTRAP)) task.trapsAreSafe = false;
   // When the actions are set: to ignore a signal throws away what is pending of it.
   return () => {
     let batch = new Batch();

@@ -8,7 +8,7 @@ import { UnsupportedError } from "../errors.ts";
 import { type UserX86RegsEntry, UserX86RegsMode } from "../generated/messages.ts";
 import { fpregsToXsave, xsaveToFpregs } from "../kernel/abi/xsave.ts";
 import { ERRNO } from "../kernel/errno.ts";
-import { type RegisterName, Registers } from "../remote/registers.ts";
+import { type RegisterName, Registers, settleSystemCall } from "../remote/registers.ts";
 
 /** Registers by their name in the image and in the kernel. */
 const NAMES: [keyof UserX86RegsEntry, RegisterName][] = [
@@ -43,28 +43,10 @@ const NAMES: [keyof UserX86RegsEntry, RegisterName][] = [
 
 /** Code segment of 64-bit user code (__USER_CS). */
 const USER_CS = 0x33n;
-const ERESTARTSYS = -512n;
-const ERESTARTNOINTR = -513n;
-const ERESTARTNOHAND = -514n;
-const ERESTART_RESTARTBLOCK = -516n;
-const SYSCALL_LENGTH = 2n;
 
-/**
- * An interrupted system call, as CRIU's images hold it: one that is to restart stands at its syscall
- * instruction again; one with a restart block, which is not in any image, ends with EINTR.
- */
-function settleSystemCall(registers: Registers): Registers {
-  if (BigInt.asIntN(64, registers.get("orig_rax")) < 0n) return registers;
-  switch (BigInt.asIntN(64, registers.get("rax"))) {
-    case ERESTARTSYS:
-    case ERESTARTNOINTR:
-    case ERESTARTNOHAND:
-      return registers.with({ rax: registers.get("orig_rax"), rip: registers.get("rip") - SYSCALL_LENGTH });
-    case ERESTART_RESTARTBLOCK:
-      return registers.with({ rax: BigInt(-ERRNO.EINTR) });
-    default:
-      return registers;
-  }
+/** As CRIU's images hold it: what has a restart block, which is not in any image, ends with EINTR. */
+function settleForImage(registers: Registers): Registers {
+  return settleSystemCall(registers, (blocked) => blocked.with({ rax: BigInt(-ERRNO.EINTR) }));
 }
 
 function toImage(registers: Registers): UserX86RegsEntry {
@@ -95,7 +77,7 @@ export const registers: Kind = {
       if (general.get("cs") !== USER_CS) {
         throw new UnsupportedError("32-bit code: not supported yet", { tid: thread.tid });
       }
-      thread.info.gpregs = toImage(settleSystemCall(general));
+      thread.info.gpregs = toImage(settleForImage(general));
       thread.info.fpregs = xsaveToFpregs(tracee.getXstate());
       const mask = tracee.getSignalMask();
       if (thread.isLeader) thread.task.core.blk_sigset = mask;

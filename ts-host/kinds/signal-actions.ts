@@ -5,15 +5,7 @@
  */
 import type { Kind } from "../engine/kind.ts";
 import { ImageError, UnsupportedError } from "../errors.ts";
-import {
-  SIG_IGN,
-  SIGKILL,
-  SIGNAL_MASK_SIZE,
-  SIGRTMAX,
-  SIGSTOP,
-  SIGTRAP,
-  sigaction,
-} from "../kernel/abi/signal.ts";
+import { SIGKILL, SIGNAL_MASK_SIZE, SIGRTMAX, SIGSTOP, sigaction } from "../kernel/abi/signal.ts";
 
 /** Signals in the order of the image: all but SIGKILL and SIGSTOP, whose action is fixed. */
 const SIGNALS = Array.from({ length: SIGRTMAX }, (_, index) => index + 1).filter(
@@ -61,8 +53,6 @@ export const signalActions: Kind = {
           sa_mask: action.mask,
         });
         batch.call("rt_sigaction", [signal, batch.bytes(content), 0, SIGNAL_MASK_SIZE]);
-        // A trap that meets an ignored SIGTRAP sets the action to its default.
-        if (signal === SIGTRAP && action.sigaction === BigInt(SIG_IGN)) task.trapsAreSafe = false;
       });
     },
   },

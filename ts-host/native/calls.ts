@@ -1,8 +1,8 @@
 /** System calls of the host itself, with errors that say which call failed and how. */
-import { SystemCallError, TargetGoneError } from "../errors.ts";
+import { DeadlineError, SystemCallError, TargetGoneError } from "../errors.ts";
 import { ERRNO, errnoName } from "../kernel/errno.ts";
 import { SYS, type SyscallName } from "../kernel/syscalls.ts";
-import { type NativeArg, rawSyscall } from "./ffi.ts";
+import { type NativeArg, rawSyscall, seizeWithin } from "./ffi.ts";
 
 function print(name: string, args: NativeArg[]): string {
   const shown = args.map((arg) => (typeof arg === "object" ? `[${arg.length} bytes]` : formatNumber(arg)));
@@ -29,7 +29,18 @@ export function call(name: SyscallName, ...args: NativeArg[]): bigint {
 export function callOnTask(tid: number, name: SyscallName, ...args: NativeArg[]): bigint {
   const ret = tryCall(name, ...args);
   if (ret >= 0n || ret < -4095n) return ret;
-  const context = { tid, op: print(name, args), errno: errnoName(Number(-ret)) };
-  if (-ret === BigInt(ERRNO.ESRCH)) throw new TargetGoneError("the task is gone", context);
-  throw new SystemCallError("system call failed", context);
+  throw failedOnTask(tid, print(name, args), Number(-ret));
+}
+
+function failedOnTask(tid: number, op: string, errno: number): Error {
+  const context = { tid, op, errno: errnoName(errno) };
+  if (errno === ERRNO.ESRCH) return new TargetGoneError("the task is gone", context);
+  return new SystemCallError("system call failed", context);
+}
+
+/** PTRACE_SEIZE, with a deadline in µs. */
+export function seizeTask(tid: number, options: number, timeoutUs: number): void {
+  const ret = seizeWithin(tid, options, timeoutUs);
+  if (-ret === ERRNO.EINTR) throw new DeadlineError("is executing a program and cannot be seized", { tid });
+  if (ret < 0) throw failedOnTask(tid, `ptrace(PTRACE_SEIZE, ${tid})`, -ret);
 }

@@ -1,5 +1,5 @@
 /**
- * The only file that imports koffi. All of the shim is reached through these five functions.
+ * The only file that imports koffi. All of the shim is reached through these functions.
  *
  * Every call is synchronous and made on the main thread: ptrace obeys only the thread that seized.
  */
@@ -14,8 +14,10 @@ interface Shim {
   syscall(...args: (number | bigint)[]): number | bigint;
   address(buffer: Uint8Array): number | bigint;
   wait(pid: number, options: number, timeoutUs: number, status: Uint8Array): number;
+  seize(tid: number, options: number, timeoutUs: number): number;
   spawn(path: string, pid: number, flags: bigint): number;
   blob(to: Uint8Array, room: number): number;
+  blobStandsAt(): number;
 }
 
 let loaded: Shim | undefined;
@@ -35,8 +37,10 @@ export function loadShim(): Shim {
     ),
     address: library.func("uint64_t cw_address(const uint8_t *)"),
     wait: library.func("int64_t cw_wait(int, int, int64_t, _Out_ uint8_t *)"),
+    seize: library.func("int64_t cw_seize(int, int64_t, int64_t)"),
     spawn: library.func("int64_t cw_spawn(const char *, int, uint64_t)"),
     blob: library.func("int64_t cw_blob(_Out_ uint8_t *, int64_t)"),
+    blobStandsAt: library.func("int64_t cw_blob_stands_at()"),
   } as unknown as Shim;
   return loaded;
 }
@@ -72,15 +76,23 @@ export function waitFor(tid: number, options: number, timeoutUs: number): WaitRe
   return ret === 0 ? {} : { status: statusBuffer.readInt32LE(0) };
 }
 
+/** PTRACE_SEIZE: 0 or -errno, -EINTR when time was up. */
+export function seizeWithin(tid: number, options: number, timeoutUs: number): number {
+  return Number(loadShim().seize(tid, options, Math.max(1, Math.floor(timeoutUs))));
+}
+
 /** Spawns the seed under the given pid (0: any); its pid, or -errno. */
 export function spawnSeed(pid: number, cloneFlags = 0n): number {
   return Number(loadShim().spawn(asset("shim/seed"), pid, cloneFlags));
 }
 
-/** The machine code of the batch blob. */
-export function batchBlob(): Buffer {
-  const room = Buffer.alloc(256);
+/** Longest that the batch blob may be, in bytes. */
+const BLOB_LIMIT = 256;
+
+/** The machine code of the batch blob, and the offset in it at which a thread stands when its batch is done. */
+export function batchBlob(): { code: Buffer; standsAt: number } {
+  const room = Buffer.alloc(BLOB_LIMIT);
   const size = Number(loadShim().blob(room, room.length));
-  if (size < 0) throw new CriuWasmError("the batch blob does not fit its 256 bytes");
-  return room.subarray(0, size);
+  if (size < 0) throw new CriuWasmError(`the batch blob does not fit its ${BLOB_LIMIT} bytes`);
+  return { code: room.subarray(0, size), standsAt: Number(loadShim().blobStandsAt()) };
 }

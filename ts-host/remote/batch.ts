@@ -8,17 +8,21 @@
  *   remote.run(batch);                         // then fd.result, old.bytes
  */
 import { CriuWasmError } from "../errors.ts";
-import { errnoName } from "../kernel/errno.ts";
 import { SYS, type SyscallName } from "../kernel/syscalls.ts";
 
+/** The same numbers as in shim/arena.h. */
+export const HEADER_SIZE = 256;
+export const HEADER = { DONE: 0, MASK: 8, REGISTERS: 16 } as const;
 export const OP_SIZE = 64;
-export const HEADER_SIZE = 64;
+export const OP = { NR: 0, FLAGS: 4, KINDS: 6, ARGS: 8, RET: 56 } as const;
 /** Bytes at which a batch is full: half an arena, so that there is room for one more of anything. */
 const FULL_SIZE = 256 * 1024;
 const MAY_FAIL = 1;
-const IMMEDIATE = 0;
-const LOAD32 = 1;
-const LOAD64 = 2;
+const CHILD_ENDS = 2;
+export const IMMEDIATE = 0;
+export const LOAD32 = 1;
+export const LOAD64 = 2;
+const ARGS_PER_OP = 6;
 
 /** Calls after which the blob does not go on as itself: only the last op of a batch may be one. */
 const LAST_ONLY = new Set<SyscallName>([
@@ -40,6 +44,14 @@ const NEVER = new Set<SyscallName>([
   "restart_syscall",
   "rt_sigreturn",
 ]);
+
+function opOffset(index: number): number {
+  return HEADER_SIZE + index * OP_SIZE;
+}
+
+function resultOffset(index: number): number {
+  return opOffset(index) + OP.RET;
+}
 
 /** Bytes in the arena that calls read or write. */
 export class Data {
@@ -84,12 +96,21 @@ export class Op {
   /** After the run: what the kernel returned, -errno for a call that may fail. */
   ret: bigint | undefined;
   readonly index: number;
+  /** The kind that asked for it. */
+  readonly kind: string | undefined;
 
-  constructor(name: SyscallName, args: readonly BatchArg[], mayFail: boolean, index: number) {
+  constructor(
+    name: SyscallName,
+    args: readonly BatchArg[],
+    mayFail: boolean,
+    index: number,
+    kind: string | undefined,
+  ) {
     this.name = name;
     this.args = args;
     this.mayFail = mayFail;
     this.index = index;
+    this.kind = kind;
   }
 
   /** The result as a number; calls that return addresses are read with `ret`. */
@@ -106,13 +127,15 @@ export class Op {
 export interface CallOptions {
   /** The batch goes on when this call fails; its result is then -errno. */
   mayFail?: boolean;
-  /** This clone's child starts stopped under its tracer, so that more ops may follow it. */
+  /** This clone's child starts stopped under its tracer, so that more ops may follow it. It ends if that dies. */
   childStopped?: boolean;
 }
 
 export class Batch {
   readonly ops: Op[] = [];
   readonly data: Data[] = [];
+  /** The kind that the calls from now on are made for, named when one fails. */
+  kind: string | undefined;
   private readonly childrenStopped = new Set<Op>();
   private readonly pointers: { holder: Data; offset: number; target: Data }[] = [];
   private dataSize = 0;
@@ -124,7 +147,10 @@ export class Batch {
     if (last && LAST_ONLY.has(last.name) && !this.childrenStopped.has(last)) {
       throw new CriuWasmError(`internal: ${last.name} ends a batch, ${name} cannot follow it`);
     }
-    const op = new Op(name, args, options.mayFail ?? false, this.ops.length);
+    if (args.length > ARGS_PER_OP || args.some((arg) => arg instanceof Op && this.ops[arg.index] !== arg)) {
+      throw new CriuWasmError(`internal: ${name} has arguments that its batch cannot give it`);
+    }
+    const op = new Op(name, args, options.mayFail ?? false, this.ops.length, this.kind);
     if (options.childStopped) this.childrenStopped.add(op);
     this.ops.push(op);
     return op;
@@ -157,7 +183,7 @@ export class Batch {
 
   /** Bytes of arena that the batch takes. */
   get size(): number {
-    return HEADER_SIZE + this.ops.length * OP_SIZE + this.dataSize;
+    return opOffset(this.ops.length) + this.dataSize;
   }
 
   /** Whether it is time to run it and to begin another one. */
@@ -169,16 +195,17 @@ export class Batch {
   encode(base: bigint): Buffer {
     const image = Buffer.alloc(this.size);
     for (const op of this.ops) {
-      const at = HEADER_SIZE + op.index * OP_SIZE;
-      image.writeUInt32LE(SYS[op.name], at);
-      image.writeUInt16LE(op.mayFail ? MAY_FAIL : 0, at + 4);
+      const at = opOffset(op.index);
+      image.writeUInt32LE(SYS[op.name], at + OP.NR);
+      const childEnds = this.childrenStopped.has(op) ? CHILD_ENDS : 0;
+      image.writeUInt16LE((op.mayFail ? MAY_FAIL : 0) | childEnds, at + OP.FLAGS);
       let kinds = 0;
       op.args.forEach((arg, index) => {
         const [kind, value] = this.encodeArg(arg, base);
         kinds |= kind << (2 * index);
-        image.writeBigUInt64LE(BigInt.asUintN(64, value), at + 8 + 8 * index);
+        image.writeBigUInt64LE(BigInt.asUintN(64, value), at + OP.ARGS + 8 * index);
       });
-      image.writeUInt16LE(kinds, at + 6);
+      image.writeUInt16LE(kinds, at + OP.KINDS);
     }
     for (const data of this.data) data.bytes.copy(image, this.dataOffset(data));
     for (const { holder, offset, target } of this.pointers) {
@@ -187,39 +214,51 @@ export class Batch {
     return image;
   }
 
-  /** Takes results and data out of the arena's bytes after `done` ops were made. */
-  decode(image: Buffer, done: number): void {
-    for (const op of this.ops.slice(0, done)) {
-      op.ret = image.readBigInt64LE(HEADER_SIZE + op.index * OP_SIZE + 56);
-    }
+  /** Takes the results of the first `done` ops out of the arena's bytes. */
+  decodeResults(image: Buffer, done: number): void {
+    for (const op of this.ops.slice(0, done)) op.ret = image.readBigInt64LE(resultOffset(op.index));
+  }
+
+  /** Takes data out of the arena's bytes. */
+  decodeData(image: Buffer): void {
     for (const data of this.data) {
       const at = this.dataOffset(data);
       data.bytes = Buffer.from(image.subarray(at, at + data.bytes.length));
     }
   }
 
-  /** The op as strace prints it: `timer_gettime(3, arena+0x240) = EINVAL`. */
+  /** The op as strace prints it, its result left out: `op 7/31 timer_gettime(3, arena+0x240)`. */
   print(op: Op): string {
     const args = op.args.map((arg) => {
-      if (arg instanceof Op) return arg.ret === undefined ? `ret(${arg.index})` : String(arg.ret);
-      if (arg instanceof Data) return `arena+0x${this.dataOffset(arg).toString(16)}`;
-      if (typeof arg === "object" && "inside" in arg) {
-        return `arena+0x${(this.dataOffset(arg.inside) + arg.by).toString(16)}`;
-      }
-      if (typeof arg === "object")
-        return `[arena+0x${(this.dataOffset(arg.data) + arg.offset).toString(16)}]`;
+      if (arg instanceof Op) return arg.ret === undefined ? `result of op ${arg.index + 1}` : String(arg.ret);
+      if (arg instanceof Data) return this.printAddress(arg, 0);
+      if (typeof arg === "object" && "inside" in arg) return this.printAddress(arg.inside, arg.by);
+      if (typeof arg === "object") return `[${this.printAddress(arg.data, arg.offset)}]`;
       return arg > 0xffff ? `0x${arg.toString(16)}` : String(arg);
     });
-    const result = op.ret === undefined ? "?" : op.failed ? errnoName(-op.result) : String(op.ret);
-    return `op ${op.index}/${this.ops.length} ${op.name}(${args.join(", ")}) = ${result}`;
+    return `op ${op.index + 1}/${this.ops.length} ${op.name}(${args.join(", ")})`;
+  }
+
+  private printAddress(data: Data, by: number): string {
+    return `arena+0x${(this.dataOffset(data) + by).toString(16)}`;
+  }
+
+  /** Whether a call takes away or moves memory of `range`. */
+  unmaps(range: { start: bigint; end: bigint }): boolean {
+    return this.ops.some(({ name, args: [start, size] }) => {
+      if (name !== "munmap" && name !== "mremap") return false;
+      if (typeof start === "object" || typeof size === "object") return false;
+      const from = BigInt(start ?? 0);
+      return from < range.end && from + BigInt(size ?? 0) > range.start;
+    });
   }
 
   private dataOffset(data: Data): number {
-    return HEADER_SIZE + this.ops.length * OP_SIZE + data.offset;
+    return opOffset(this.ops.length) + data.offset;
   }
 
   private encodeArg(arg: BatchArg, base: bigint): [number, bigint] {
-    if (arg instanceof Op) return [LOAD64, BigInt(HEADER_SIZE + arg.index * OP_SIZE + 56)];
+    if (arg instanceof Op) return [LOAD64, BigInt(resultOffset(arg.index))];
     if (arg instanceof Data) return [IMMEDIATE, base + BigInt(this.dataOffset(arg))];
     if (typeof arg === "object" && "inside" in arg) {
       return [IMMEDIATE, base + BigInt(this.dataOffset(arg.inside) + arg.by)];

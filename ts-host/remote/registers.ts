@@ -1,4 +1,5 @@
 /** General-purpose registers of a stopped task: struct user_regs_struct, 27 words of 64 bits. */
+import { SYS } from "../kernel/syscalls.ts";
 
 /** In the kernel's order (asm/user_64.h). */
 export const REGISTER_NAMES = [
@@ -62,4 +63,42 @@ export class Registers {
   get bytes(): Uint8Array {
     return new Uint8Array(this.words.buffer);
   }
+}
+
+const SYSCALL_LENGTH = 2n;
+/** What the kernel has in rax, where a program never sees it, while a call waits to be made again (linux/errno.h). */
+const ERESTARTSYS = -512n;
+const ERESTARTNOINTR = -513n;
+const ERESTARTNOHAND = -514n;
+const ERESTART_RESTARTBLOCK = -516n;
+
+/** The registers, back at the syscall instruction with `number` to be called. */
+function rewound(registers: Registers, number: bigint): Registers {
+  return registers.with({ rax: number, rip: registers.get("rip") - SYSCALL_LENGTH });
+}
+
+/**
+ * The registers as the kernel sets them when a thread that was interrupted in a system call goes on. A call
+ * that keeps a restart block (nanosleep, poll, a timed futex) has its own way of going on, `withBlock`.
+ */
+export function settleSystemCall(
+  registers: Registers,
+  withBlock: (registers: Registers) => Registers,
+): Registers {
+  if (BigInt.asIntN(64, registers.get("orig_rax")) < 0n) return registers;
+  switch (BigInt.asIntN(64, registers.get("rax"))) {
+    case ERESTARTSYS:
+    case ERESTARTNOINTR:
+    case ERESTARTNOHAND:
+      return rewound(registers, registers.get("orig_rax"));
+    case ERESTART_RESTARTBLOCK:
+      return withBlock(registers);
+    default:
+      return registers;
+  }
+}
+
+/** As the thread itself goes on, in which the restart block is still there. */
+export function settleInPlace(registers: Registers): Registers {
+  return settleSystemCall(registers, (blocked) => rewound(blocked, BigInt(SYS.restart_syscall)));
 }

@@ -5,10 +5,13 @@
  * is a TargetGoneError, never a crash of the host.
  */
 import { DeadlineError, TargetGoneError } from "../errors.ts";
+import { PR_SYS_DISPATCH_OFF } from "../kernel/abi/prctl.ts";
 import {
   NT_X86_XSTATE,
   PTRACE_CONT,
   PTRACE_DETACH,
+  PTRACE_EVENT_STOP,
+  PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG,
   PTRACE_GETEVENTMSG,
   PTRACE_GETREGS,
   PTRACE_GETREGSET,
@@ -17,24 +20,27 @@ import {
   PTRACE_INTERRUPT,
   PTRACE_PEEKSIGINFO,
   PTRACE_PEEKSIGINFO_SHARED,
-  PTRACE_SEIZE,
+  PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG,
   PTRACE_SETOPTIONS,
   PTRACE_SETREGS,
   PTRACE_SETREGSET,
   PTRACE_SETSIGMASK,
   type PTRACE_SYSCALL,
   peekSiginfoArgs,
+  syscallUserDispatchConfig,
 } from "../kernel/abi/ptrace.ts";
-import { SIGSTOP, SIGTRAP, siginfo, signalName } from "../kernel/abi/signal.ts";
-import { callOnTask } from "../native/calls.ts";
+import { SIGTRAP, siginfo, signalName } from "../kernel/abi/signal.ts";
+import { __WALL, P_PID, WEXITED, WNOHANG } from "../kernel/abi/wait.ts";
+import { callOnTask, seizeTask, tryCall } from "../native/calls.ts";
 import { addressOf, waitFor } from "../native/ffi.ts";
 import { Registers } from "./registers.ts";
 
-const WALL = 0x40000000;
-const EVENT_STOP = 128;
 /** Pending signals that one call asks for. */
 const SIGNALS_AT_ONCE = 64;
-const REAP_TIMEOUT_US = 5_000_000;
+/** Long enough for the kernel to take much memory apart. */
+const REAP_TIMEOUT_US = 60_000_000;
+/** Every signal that can be blocked. */
+export const ALL_SIGNALS = 2n ** 64n - 1n;
 /** Room for the XSAVE area of any x86 processor (AMX included). */
 const XSTATE_ROOM = 12 * 1024;
 
@@ -47,26 +53,49 @@ export type Stop =
   | { kind: "syscall" }
   | { kind: "signal"; signal: number };
 
+/** The thread's id is not traced any more: its thread has become the leader by an exec, or never was ours. */
+export class ThreadLostError extends TargetGoneError {}
+
 export class Tracee {
   readonly tid: number;
-  /** The job-control signal of the stop that the thread was in when it was seized, if it was. */
+  /** The job-control signal of the stop that the thread was in when it was last asked to stop, if it was. */
   stoppedBy: number | undefined;
-  /** SIGSTOP, which nobody can block, arrived while a batch was running. */
-  private stopPutOff = false;
+  /** struct ptrace_sud_config of a thread whose system calls go to a handler: off while calls are made in it. */
+  userDispatch: Uint8Array | undefined;
+  private stopped = false;
 
   private constructor(tid: number) {
     this.tid = tid;
   }
 
-  /** Begins to trace a thread; it goes on running until `interrupt`. */
-  static seize(tid: number, options: number): Tracee {
-    callOnTask(tid, "ptrace", PTRACE_SEIZE, tid, 0, options);
+  /**
+   * Begins to trace a thread; it goes on running until `interrupt`. A DeadlineError when that takes longer
+   * than `timeoutUs`: the process is in the middle of an exec.
+   */
+  static seize(tid: number, options: number, timeoutUs: number): Tracee {
+    seizeTask(tid, options, timeoutUs);
     return new Tracee(tid);
   }
 
   /** A thread that is traced already: one cloned under PTRACE_O_TRACECLONE or CLONE_PTRACE. */
   static adopt(tid: number): Tracee {
     return new Tracee(tid);
+  }
+
+  /** Whether its last stop was waited for, and it was not set running since. */
+  get isStopped(): boolean {
+    return this.stopped;
+  }
+
+  /** Asks the kernel: is it traced by us, and does it stand still? */
+  isHeld(): boolean {
+    try {
+      this.getEventMessage();
+      return true;
+    } catch (error) {
+      if (error instanceof TargetGoneError) return false;
+      throw error;
+    }
   }
 
   /** PTRACE_O_ flags, in place of those of before. */
@@ -80,11 +109,16 @@ export class Tracee {
 
   /** Waits for the next stop, at most `timeoutUs`. */
   wait(timeoutUs: number): Stop {
-    const { status, errno } = waitFor(this.tid, WALL, timeoutUs);
-    if (errno !== undefined) throw new TargetGoneError("the task is gone", { tid: this.tid });
-    if (status === undefined) {
-      throw new DeadlineError(`did not stop within ${timeoutUs / 1e6} s`, { tid: this.tid });
-    }
+    const stop = this.waitAtMost(timeoutUs);
+    if (stop) return stop;
+    throw new DeadlineError(`did not stop within ${timeoutUs / 1e6} s`, { tid: this.tid });
+  }
+
+  /** As `wait`; undefined when time is up. */
+  waitAtMost(timeoutUs: number): Stop | undefined {
+    const { status, errno } = waitFor(this.tid, __WALL, timeoutUs);
+    if (errno !== undefined) throw new ThreadLostError("the task is gone", { tid: this.tid });
+    if (status === undefined) return undefined;
     if ((status & 0x7f) === 0) {
       throw new TargetGoneError(`exited with status ${(status >> 8) & 0xff} while it was traced`, {
         tid: this.tid,
@@ -95,6 +129,7 @@ export class Tracee {
         tid: this.tid,
       });
     }
+    this.stopped = true;
     const signal = (status >> 8) & 0x7f;
     if (status >> 16) return { kind: "event", event: status >> 16, signal };
     return (status >> 8) & 0x80 ? { kind: "syscall" } : { kind: "signal", signal };
@@ -107,36 +142,52 @@ export class Tracee {
   waitForInterrupt(timeoutUs: number): void {
     for (;;) {
       const stop = this.wait(timeoutUs);
-      if (stop.kind === "event" && stop.event === EVENT_STOP) {
+      if (stop.kind === "event" && stop.event === PTRACE_EVENT_STOP) {
         this.stoppedBy = stop.signal === SIGTRAP ? undefined : stop.signal;
         return;
       }
+      // Any stop takes the place of the one that was asked for.
+      this.interrupt();
       this.resume(PTRACE_CONT, stop.kind === "signal" ? stop.signal : 0);
     }
   }
 
   resume(how: typeof PTRACE_CONT | typeof PTRACE_SYSCALL, signal = 0): void {
     callOnTask(this.tid, "ptrace", how, this.tid, 0, signal);
+    this.stopped = false;
   }
 
-  /** Takes notice of a SIGSTOP that arrived during a batch, and was taken out of the queue by that. */
-  putOffStop(): void {
-    this.stopPutOff = true;
+  /**
+   * Puts the signal at whose delivery the thread stands back into the queue that it came from, siginfo and
+   * all: the kernel does that with a signal that is blocked by the time its delivery goes on. All signals
+   * are blocked afterwards.
+   */
+  putBack(signal: number, timeoutUs: number): void {
+    this.setSignalMask(ALL_SIGNALS);
+    this.interrupt();
+    this.resume(PTRACE_CONT, signal);
+    this.waitForInterrupt(timeoutUs);
   }
 
-  /** Sends a SIGSTOP that was put off once more; a SIGCONT that follows still outdoes it. */
-  resendStop(): void {
-    if (!this.stopPutOff) return;
-    this.stopPutOff = false;
-    callOnTask(this.tid, "kill", this.tid, SIGSTOP);
+  /** Has a stopped thread stop once more, to learn whether job control keeps it stopped by now. */
+  stopAgain(timeoutUs: number): void {
+    this.interrupt();
+    this.resume(PTRACE_CONT);
+    this.waitForInterrupt(timeoutUs);
   }
 
   /** Lets the thread go; a restartable call that it was in restarts, a stopped thread stays stopped. */
   detach(): void {
     callOnTask(this.tid, "ptrace", PTRACE_DETACH, this.tid, 0, 0);
+    this.stopped = false;
   }
 
-  /** Takes notice of the end of a thread that was killed, so that it is no zombie for want of its tracer. */
+  /** Takes notice of the end of a thread, which else stays a zombie for want of its tracer; does not wait. */
+  reapIfEnded(): void {
+    tryCall("waitid", P_PID, this.tid, Buffer.alloc(128), WEXITED | WNOHANG | __WALL, 0);
+  }
+
+  /** Waits for the end of a thread that was killed and takes notice of it. */
   reap(): void {
     try {
       for (;;) {
@@ -202,6 +253,19 @@ export class Tracee {
         signals.push(Buffer.from(some.subarray(index * siginfo.size, (index + 1) * siginfo.size)));
       }
     }
+  }
+
+  /** struct ptrace_sud_config, if the thread has its system calls sent to a handler (syscall user dispatch). */
+  getUserDispatch(): Uint8Array | undefined {
+    const config = Buffer.alloc(syscallUserDispatchConfig.size);
+    const request = PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG;
+    callOnTask(this.tid, "ptrace", request, this.tid, config.length, config);
+    return syscallUserDispatchConfig.read(config).mode === BigInt(PR_SYS_DISPATCH_OFF) ? undefined : config;
+  }
+
+  setUserDispatch(config: Uint8Array): void {
+    const request = PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG;
+    callOnTask(this.tid, "ptrace", request, this.tid, config.length, config);
   }
 
   getEventMessage(): bigint {

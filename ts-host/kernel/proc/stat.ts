@@ -1,6 +1,11 @@
 /** /proc/PID/stat and /proc/PID/task/TID/stat. */
 import { bytesOf, decimal, decimal64, malformed, textOf } from "./text.ts";
 
+/** Bits of ProcStat.flags (linux/sched.h, the same in all versions that we know). */
+export const PF_IO_WORKER = 0x10;
+export const PF_USER_WORKER = 0x4000;
+export const PF_KTHREAD = 0x200000;
+
 /** Times are in clock ticks (1/100 s). Addresses and `exitCode` are 0 for a reader without ptrace rights. */
 export interface ProcStat {
   pid: number;

@@ -55,7 +55,7 @@ function forkIn(task: DumpTask): Tracee | undefined {
   if (clone.failed) return undefined;
   const child = Tracee.adopt(clone.result);
   child.waitForInterrupt(STOP_TIMEOUT_US);
-  // Until here, a child whose host dies meets the trap that ends the batch.
+  // Until here, a child whose host dies ends by itself.
   child.setOptions(PTRACE_O_EXITKILL);
   return child;
 }
@@ -77,7 +77,6 @@ export class Snapshot implements PrivateMemory {
 
   /** Of the stopped task; undefined where its memory has to be copied while it is stopped. */
   static take(task: DumpTask, vmas: readonly VmaEntry[]): Snapshot | undefined {
-    if (!task.frozen?.trapsAreSafe) return undefined;
     const tables = vmas.filter(isNotForked).map((vma) => scanPageTables(task.pid, vma));
     const own = tables.flatMap((table) => table.own);
     if (size(own) > MOST_KEPT) return undefined;

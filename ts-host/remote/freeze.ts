@@ -1,0 +1,149 @@
+/** Stopping all threads of a process that goes on making threads, ending them and executing programs meanwhile. */
+import { readdirSync, statSync } from "node:fs";
+import { CriuWasmError, DeadlineError, TargetGoneError } from "../errors.ts";
+import { PTRACE_O_TRACESYSGOOD } from "../kernel/abi/ptrace.ts";
+import { ProcPid } from "../kernel/process.ts";
+import { refuseUnstoppableThread } from "./stoppable.ts";
+import { ThreadLostError, Tracee } from "./tracee.ts";
+
+/** How long a thread that is to be let go may take to stop once more for that. */
+const LET_GO_TIMEOUT_US = 1_000_000;
+/** How long one attempt to seize may wait for an exec that is under way. */
+const SEIZE_TIMEOUT_US = 20_000;
+
+/** Seizes and stops every thread, within `timeoutUs`. Whatever fails, all are let go. */
+export function stopAllThreads(pid: number, timeoutUs: number): Map<number, Tracee> {
+  const freeze = new Freeze(pid, timeoutUs);
+  try {
+    freeze.stopAll();
+    return freeze.held;
+  } catch (error) {
+    letGo(freeze.held.values());
+    throw error;
+  }
+}
+
+/** Lets threads run on. One that does not stop for that is let go by the kernel when this program ends. */
+export function letGo(threads: Iterable<Tracee>): void {
+  // The leader, which is the first, ends as the last.
+  for (const tracee of [...threads].reverse()) {
+    try {
+      if (!tracee.isStopped) {
+        tracee.interrupt();
+        tracee.waitForInterrupt(LET_GO_TIMEOUT_US);
+      }
+      tracee.detach();
+    } catch (error) {
+      if (error instanceof TargetGoneError) tracee.reapIfEnded();
+      else if (!(error instanceof DeadlineError)) throw error;
+    }
+  }
+}
+
+class Freeze {
+  readonly held = new Map<number, Tracee>();
+  private readonly pid: number;
+  private readonly deadline: number;
+
+  constructor(pid: number, timeoutUs: number) {
+    this.pid = pid;
+    this.deadline = performance.now() + timeoutUs / 1000;
+  }
+
+  /** Lists the threads again until no new one has appeared. */
+  stopAll(): void {
+    for (;;) {
+      const listed = this.list();
+      this.forgetLost(listed);
+      const fresh = listed.filter((tid) => !this.held.has(tid));
+      if (fresh.length === 0 && this.count() === listed.length) return;
+      const seized = fresh.map((tid) => this.seize(tid)).filter((tracee) => tracee !== undefined);
+      for (const tracee of seized) this.stop(tracee);
+    }
+  }
+
+  private list(): number[] {
+    return this.ifAlive(() => readdirSync(`/proc/${this.pid}/task`).map(Number));
+  }
+
+  /** As the kernel counts threads: a list that is read while threads end may lack some. */
+  private count(): number {
+    return this.ifAlive(() => statSync(`/proc/${this.pid}/task`).nlink - 2);
+  }
+
+  private ifAlive<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw new TargetGoneError("the process is gone", { pid: this.pid }, error);
+    }
+  }
+
+  private get timeLeftUs(): number {
+    const left = (this.deadline - performance.now()) * 1000;
+    if (left > 0) return left;
+    throw new DeadlineError("its threads could not all be stopped in time", { pid: this.pid });
+  }
+
+  /** Threads end; and after an exec by another thread, the leader is not the one that was stopped. */
+  private forgetLost(listed: readonly number[]): void {
+    const alive = new Set(listed);
+    for (const tid of this.held.keys()) if (!alive.has(tid)) this.held.delete(tid);
+    if (this.held.get(this.pid)?.isHeld() === false) this.held.delete(this.pid);
+  }
+
+  /** undefined for a thread that has ended, or that is to be tried again. */
+  private seize(tid: number): Tracee | undefined {
+    try {
+      const tracee = this.seizeOnce(tid, Math.min(SEIZE_TIMEOUT_US, this.timeLeftUs));
+      this.held.set(tid, tracee);
+      tracee.interrupt();
+      return tracee;
+    } catch (error) {
+      if (error instanceof TargetGoneError) return undefined;
+      if (!(error instanceof DeadlineError)) throw error;
+      // The exec waits for threads that it ends, and they wait for their tracer to take notice.
+      for (const tracee of this.held.values()) tracee.reapIfEnded();
+      return undefined;
+    }
+  }
+
+  private seizeOnce(tid: number, timeoutUs: number): Tracee {
+    try {
+      return Tracee.seize(tid, PTRACE_O_TRACESYSGOOD, timeoutUs);
+    } catch (error) {
+      if (!(error instanceof CriuWasmError) || error.context.errno !== "EPERM") throw error;
+      const thread = new ProcPid(this.pid, tid);
+      // A thread of ours, known by another id, that has become the leader by an exec.
+      if (thread.status().tracerPid === process.pid) return Tracee.adopt(tid);
+      refuseUnstoppableThread(thread);
+      if (/[ZX]/.test(thread.stat().state)) throw new TargetGoneError("the thread has ended", { tid });
+      throw error.within({ pid: this.pid, hint: "CAP_SYS_PTRACE is needed" });
+    }
+  }
+
+  private stop(tracee: Tracee): void {
+    const { tid } = tracee;
+    try {
+      tracee.waitForInterrupt(this.timeLeftUs);
+    } catch (error) {
+      if (error instanceof DeadlineError) throw this.explain(error, tid);
+      if (!(error instanceof TargetGoneError)) throw error;
+      if (tid === this.pid && !(error instanceof ThreadLostError)) throw error;
+      this.held.delete(tid);
+      // Its id is another one now: the leader's, who is no more.
+      if (error instanceof ThreadLostError) this.held.delete(this.pid);
+    }
+  }
+
+  private explain(error: DeadlineError, tid: number): DeadlineError {
+    const thread = new ProcPid(this.pid, tid);
+    refuseUnstoppableThread(thread);
+    const waits = thread.stat().state === "D";
+    return error.within({
+      pid: this.pid,
+      tid,
+      hint: waits ? "it waits in the kernel for something that no signal interrupts" : "see --timeout",
+    });
+  }
+}

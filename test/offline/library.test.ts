@@ -4,10 +4,10 @@ import { readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { CriuWasmError, ImageError } from "../../ts-host/errors.ts";
-import { CriuWriter } from "../../ts-host/images/criu.ts";
 import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
 import { openDirectory, openPath } from "../../ts-host/offline/node.ts";
+import { writeHandmade } from "../support/handmade.ts";
 import { assertSameBytes } from "../support/pages.ts";
 import { SAMPLES, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
 
@@ -144,58 +144,12 @@ test("shared memory is read from the pages of its object", (t) => {
   checkpoint.close();
 });
 
-const CORE = {
-  mtype: 1,
-  tc: {
-    task_state: 1,
-    exit_code: 0,
-    personality: 0,
-    flags: 0,
-    blk_sigset: 0n,
-    comm: Buffer.from("chain"),
-    sigactions: [],
-  },
-};
-const IDS = { vm_id: 1, files_id: 1, fs_id: 1, sighand_id: 1 };
-const MM = {
-  mm_start_code: 0n,
-  mm_end_code: 0n,
-  mm_start_data: 0n,
-  mm_end_data: 0n,
-  mm_start_stack: 0n,
-  mm_start_brk: 0n,
-  mm_brk: 0n,
-  mm_arg_start: 0n,
-  mm_arg_end: 0n,
-  mm_env_start: 0n,
-  mm_env_end: 0n,
-  exe_file_id: 1,
-  mm_saved_auxv: [],
-  aios: [],
-};
-const VMA = { pgoff: 0n, shmid: 0n, prot: 3, flags: 0x22, status: 0x201, fd: -1n };
-
 /** A process of four pages of which `present` are in this checkpoint and the others in its parent. */
 function writeGeneration(directory: string, present: number[], fill: number): void {
-  const writer = new CriuWriter(directory);
-  writer.image({ kind: "INVENTORY" }, [{ message: { img_version: 2 } }]);
-  writer.image({ kind: "PSTREE" }, [{ message: { pid: 5, ppid: 0, pgid: 5, sid: 5, threads: [5] } }]);
-  writer.image({ kind: "CORE", id: 5 }, [{ message: CORE }]);
-  writer.image({ kind: "IDS", id: 5 }, [{ message: IDS }]);
-  writer.image({ kind: "MM", id: 5 }, [
-    { message: { ...MM, vmas: [{ ...VMA, start: 0x10000n, end: 0x14000n }] } },
-  ]);
-  const entries = [0, 1, 2, 3].map((page) => ({
-    message: {
-      vaddr: 0x10000n + BigInt(page) * 4096n,
-      compat_nr_pages: 1,
-      flags: present.includes(page) ? 4 : 1,
-      compressed_size: [],
-    },
-  }));
-  writer.image({ kind: "PAGEMAP", id: 5 }, [{ message: { pages_id: 1 } }, ...entries]);
-  writer.pages(1).append(present.length, (view) => view.fill(fill));
-  writer.commit();
+  const pages = [0, 1, 2, 3].map((page) =>
+    present.includes(page) ? new Uint8Array(4096).fill(fill) : "parent",
+  );
+  writeHandmade(directory, [{ pid: 5, mappings: [{ start: 0x10000n, pages }] }]);
 }
 
 test("pages that an incremental checkpoint leaves to its parents come from there", (t) => {

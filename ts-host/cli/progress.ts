@@ -40,17 +40,34 @@ export class Progress {
   }
 }
 
-/** Runs work that goes in steps to its end, and says how far it is: `core of 812: 40 %`. */
-export async function runSteps<R>(label: string, work: Generator<Step, R>, terminal: Terminal): Promise<R> {
+/**
+ * Runs work that goes in steps to its end, and says how far it is: `core of 812: 40 %`. `each` gets what the work
+ * yields beside its progress.
+ */
+export async function runSteps<R, T = never>(
+  label: string,
+  work: Generator<Step | T, R>,
+  terminal: Terminal,
+  each: (value: T) => Promise<void> = async () => {},
+): Promise<R> {
   const progress = new Progress(terminal);
   try {
     for (;;) {
       const step = work.next();
       if (step.done) return step.value;
-      const { done, total } = step.value;
-      await progress.showAndBreathe(() => `${label}: ${Math.floor((100 * done) / total)} %`);
+      if (isStep(step.value)) {
+        const { done, total } = step.value;
+        await progress.showAndBreathe(() => `${label}: ${Math.floor((100 * done) / total)} %`);
+      } else {
+        progress.end();
+        await each(step.value);
+      }
     }
   } finally {
     progress.end();
   }
+}
+
+function isStep<T>(value: Step | T): value is Step {
+  return typeof value === "object" && value !== null && "done" in value && "total" in value;
 }

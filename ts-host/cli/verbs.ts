@@ -45,6 +45,14 @@ export const VERBS: Record<string, Verb> = {
     summary: "make an image file from JSON",
     load: async () => (await import("./encode.ts")).encodeCommand,
   },
+  mem: {
+    summary: "list, hexdump and extract the memory of a checkpoint",
+    load: async () => (await import("./mem.ts")).memCommand,
+  },
+  search: {
+    summary: "find text, bytes or a regular expression in the memory of a checkpoint",
+    load: async () => (await import("./search.ts")).searchCommand,
+  },
 };
 
 /** Thrown by a verb that has been asked a question, and whose answer, which is printed, is no. */

@@ -16,4 +16,15 @@ export { Mapping, type MappingKind } from "./mapping.ts";
 export { type Content, drainPiece, Memory, type Piece } from "./memory.ts";
 export { type Descriptor, Process, type ProcessState, type Register, Thread } from "./process.ts";
 export { type MappingSummary, type PageSummary, type ProcessSummary, summarize } from "./summary.ts";
+export type { Progress } from "./progress.ts";
+export {
+  expressionPattern,
+  hexPattern,
+  type Match,
+  type Pattern,
+  search,
+  textPattern,
+  utf16Pattern,
+} from "./search/index.ts";
+export type { Selection } from "./select.ts";
 export { describeFinding, type Finding, validate } from "./validate/index.ts";

@@ -72,3 +72,8 @@ export class Spool {
     this.#forget();
   }
 }
+
+/** Each byte as the character of that number. */
+export function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+}

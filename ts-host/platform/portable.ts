@@ -45,3 +45,15 @@ export class Spool {
     this.#blob = new Blob([]);
   }
 }
+
+/** Characters that are made of bytes in one call: arguments are limited in number. */
+const CHARACTERS = 32 << 10;
+
+/** Each byte as the character of that number. */
+export function latin1(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += CHARACTERS) {
+    text += String.fromCharCode(...bytes.subarray(at, at + CHARACTERS));
+  }
+  return text;
+}

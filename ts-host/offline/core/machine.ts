@@ -22,12 +22,9 @@ export function stateOf(core: CoreEntry): ThreadState {
 }
 
 function x86({ gpregs, fpregs }: ThreadInfoX86): ThreadState {
-  const notes: Note[] = [];
-  if (fpregs) {
-    const area = fpregsToCoreXsave(fpregs);
-    notes.push({ owner: "CORE", type: NT_PRFPREG, content: area.slice(0, LEGACY_AREA_SIZE) });
-    if (fpregs.xsave) notes.push({ owner: "LINUX", type: NT_X86_XSTATE, content: area });
-  }
+  const area = fpregsToCoreXsave(fpregs);
+  const notes: Note[] = [{ owner: "CORE", type: NT_PRFPREG, content: area.slice(0, LEGACY_AREA_SIZE) }];
+  if (fpregs.xsave) notes.push({ owner: "LINUX", type: NT_X86_XSTATE, content: area });
   return { machine: EM_X86_64, registers: userRegs.pack(gpregs), notes };
 }
 

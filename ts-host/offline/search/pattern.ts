@@ -1,0 +1,123 @@
+/** What is searched for: bytes, or a regular expression over bytes. */
+import { latin1 } from "#platform";
+import { UsageError } from "../../errors.ts";
+
+/** Bytes of the found, from `start` on. */
+export interface Hit {
+  start: number;
+  length: number;
+}
+
+export interface Pattern {
+  /** Longest that a hit can be; a longer one is found up to this length. */
+  readonly longest: number;
+  /** All hits in `bytes` that begin at or after `from`, in order, none overlapping another. */
+  find(bytes: Uint8Array, from: number): Generator<Hit>;
+}
+
+const LONGEST_EXPRESSION = 64 << 10;
+/** Bytes that are counted to learn which of the pattern's is rarest. */
+const SAMPLE = 16 << 10;
+
+/** Looks for the byte of the needle that the haystack has least of, and compares the others there. */
+class Bytes implements Pattern {
+  readonly longest: number;
+  readonly #needle: Uint8Array;
+
+  constructor(needle: Uint8Array) {
+    if (needle.length === 0) throw new UsageError("there is nothing to search for");
+    this.#needle = needle;
+    this.longest = needle.length;
+  }
+
+  *find(bytes: Uint8Array, from: number): Generator<Hit> {
+    const needle = this.#needle;
+    const rarest = rarestOf(needle, bytes);
+    for (let at = from + rarest; ; ) {
+      at = bytes.indexOf(needle[rarest], at);
+      if (at < 0) return;
+      const start = at - rarest;
+      if (isAt(needle, bytes, start)) {
+        yield { start, length: needle.length };
+        at += needle.length;
+      } else {
+        at++;
+      }
+    }
+  }
+}
+
+function rarestOf(needle: Uint8Array, haystack: Uint8Array): number {
+  const counts = new Uint32Array(256);
+  for (const byte of haystack.subarray(0, SAMPLE)) counts[byte]++;
+  let rarest = 0;
+  for (let index = 1; index < needle.length; index++) {
+    if (counts[needle[index]] < counts[needle[rarest]]) rarest = index;
+  }
+  return rarest;
+}
+
+function isAt(needle: Uint8Array, bytes: Uint8Array, start: number): boolean {
+  if (start + needle.length > bytes.length) return false;
+  for (let index = 0; index < needle.length; index++) {
+    if (bytes[start + index] !== needle[index]) return false;
+  }
+  return true;
+}
+
+class Expression implements Pattern {
+  readonly longest = LONGEST_EXPRESSION;
+  readonly #expression: RegExp;
+
+  constructor(source: string, ignoreCase: boolean) {
+    try {
+      this.#expression = new RegExp(asBytes(source), ignoreCase ? "gsi" : "gs");
+    } catch (error) {
+      throw new UsageError(`not a regular expression: ${(error as Error).message}`);
+    }
+  }
+
+  *find(bytes: Uint8Array, from: number): Generator<Hit> {
+    const expression = this.#expression;
+    const text = latin1(bytes);
+    expression.lastIndex = from;
+    for (;;) {
+      const match = expression.exec(text);
+      if (match === null) return;
+      if (match[0].length === 0) expression.lastIndex++;
+      else yield { start: match.index, length: match[0].length };
+      // Another search may have used the expression meanwhile.
+      if (match[0].length > 0) expression.lastIndex = match.index + match[0].length;
+    }
+  }
+}
+
+/** What is beyond ASCII as the bytes that it is in UTF-8, each as the character of that number. */
+function asBytes(text: string): string {
+  return latin1(new TextEncoder().encode(text));
+}
+
+/** The text in UTF-8. */
+export function textPattern(text: string): Pattern {
+  return new Bytes(new TextEncoder().encode(text));
+}
+
+/** The text in UTF-16, little-endian. */
+export function utf16Pattern(text: string): Pattern {
+  const bytes = new Uint8Array(text.length * 2);
+  const view = new DataView(bytes.buffer);
+  for (let index = 0; index < text.length; index++) view.setUint16(index * 2, text.charCodeAt(index), true);
+  return new Bytes(bytes);
+}
+
+/** Bytes in hexadecimal: "de ad be ef". */
+export function hexPattern(digits: string): Pattern {
+  const packed = digits.replaceAll(/\s|^0x/g, "");
+  if (!/^([0-9a-f]{2})+$/i.test(packed)) throw new UsageError(`not bytes in hexadecimal: ${digits}`);
+  return new Bytes(Uint8Array.from(packed.match(/../g)!, (pair) => Number.parseInt(pair, 16)));
+}
+
+/** A regular expression of JavaScript; "." is any byte, what is beyond ASCII stands for its bytes in UTF-8. */
+export function expressionPattern(source: string, ignoreCase = false): Pattern {
+  return new Expression(source, ignoreCase);
+}

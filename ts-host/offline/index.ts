@@ -15,7 +15,6 @@ export { describeFile } from "./describe-file.ts";
 export { Mapping, type MappingKind } from "./mapping.ts";
 export { type Content, drainPiece, Memory, type Piece } from "./memory.ts";
 export { type Descriptor, Process, type ProcessState, type Register, Thread } from "./process.ts";
-export { type MappingSummary, type PageSummary, type ProcessSummary, summarize } from "./summary.ts";
 export type { Progress } from "./progress.ts";
 export {
   expressionPattern,
@@ -27,4 +26,5 @@ export {
   utf16Pattern,
 } from "./search/index.ts";
 export type { Selection } from "./select.ts";
+export { type MappingSummary, type PageSummary, type ProcessSummary, summarize } from "./summary.ts";
 export { describeFinding, type Finding, validate } from "./validate/index.ts";

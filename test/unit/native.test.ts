@@ -317,12 +317,12 @@ test("metadata that was forged, with all checksums right, can only be refused or
 test("a checkpoint of a later version is refused by its number", (t) => {
   const { contents, readWith } = damageable(t);
   const later = contents.get(METADATA_NAME)!.slice();
-  later[8] = 2;
+  later[8] = 3;
   assert.throws(
     () => readWith(METADATA_NAME, reseal(later)),
-    /version 2\.0 of the format, only 1\.x is known/,
+    /version 3\.0 of the format, only 2\.x is known/,
   );
-  later[8] = 1;
+  later[8] = 2;
   later[10] = 9;
   assert.equal(readWith(METADATA_NAME, reseal(later)).pages.length, 1);
 });

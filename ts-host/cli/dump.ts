@@ -1,11 +1,12 @@
 /** criu-wasm dump: freezes a process and writes its checkpoint. */
 import { mkdirSync } from "node:fs";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { dump as dumpTask } from "../engine/dump.ts";
 import { fileCall } from "../images/files.ts";
 import { createCheckpoint } from "../images/open.ts";
 import { KINDS } from "../kinds/index.ts";
 import { loadShim } from "../native/ffi.ts";
+import { MAX_REGION_PAGES, PAGE_SIZE } from "../wasm/pages.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { LOG_INFO, LOG_WARNING } from "./log.ts";
 import { logged } from "./logged.ts";
@@ -39,6 +40,9 @@ interface Options extends CommonOptions {
   linkRemap?: boolean;
   timeout: number;
   pidfile?: string;
+  store?: string;
+  compress: "none" | "lz4";
+  compressRegion: number;
 }
 
 /** A log or pid file may lie in the directory that is about to be made. */
@@ -47,13 +51,25 @@ function makeImagesDir({ imagesDir, logFile, pidfile }: Options): void {
   fileCall("mkdir", imagesDir, () => mkdirSync(imagesDir, { recursive: true }));
 }
 
+/** A size of whole pages, as a number of them. */
+function regionPages(text: string): number {
+  const pages = Number(size(text)) / PAGE_SIZE;
+  if (!Number.isInteger(pages) || pages < 1 || pages > MAX_REGION_PAGES)
+    throw new InvalidArgumentError("must be a multiple of 4K, from 4K to 256K.");
+  return pages;
+}
+
 async function dump(options: Options, terminal: Terminal): Promise<void> {
   makeImagesDir(options);
   const log = openLog(options);
   const result = await logged("dump", log, () =>
     withPidFile(inWorkDir(options, options.pidfile), () => {
       loadShim();
-      const writer = createCheckpoint(options.imagesDir, options.format);
+      const writer = createCheckpoint(options.imagesDir, options.format, {
+        compress: options.compress,
+        regionPages: options.compressRegion,
+        store: options.store,
+      });
       const report = dumpTask(
         options.tree,
         writer,
@@ -104,6 +120,23 @@ export function dumpCommand(terminal: Terminal): Command {
       new Option("--format <format>", "native or criu: the format of the checkpoint")
         .choices(["native", "criu"])
         .default(defaultFormat()),
+    )
+    .addOption(
+      new Option(
+        "--store <dir>",
+        "put the pages into a store that checkpoints share; it begins in a directory that is not there",
+      ),
+    )
+    .addOption(
+      new Option("-c, --compress [method]", "none or lz4: how pages are compressed")
+        .choices(["none", "lz4"])
+        .preset("lz4")
+        .default("lz4"),
+    )
+    .addOption(
+      new Option("--compress-region <size>", "compress so much at once, and read it back at once: 4K to 256K")
+        .argParser(regionPages)
+        .default(16, "64K"),
     )
     .addOption(
       new Option("-R, --leave-running", "let the process run on afterwards").conflicts("leaveStopped"),

@@ -37,6 +37,10 @@ export const VERBS: Record<string, Verb> = {
     summary: "write a process of a checkpoint as an ELF core file, for debuggers",
     load: async () => (await import("./core.ts")).coreCommand,
   },
+  store: {
+    summary: "check, clear up or measure a page store that checkpoints share",
+    load: async () => (await import("./store.ts")).storeCommand,
+  },
   decode: {
     summary: "print an image file as JSON, as crit does",
     load: async () => (await import("./decode.ts")).decodeCommand,

@@ -49,7 +49,7 @@ export interface PageFigures {
   pages: number;
   /** Those of them that are all zero and not stored. */
   zero: number;
-  /** Pages that are stored: where equal ones are found, each content once. */
+  /** Pages that are stored for it: where equal ones are found, each content once, and none that was there before. */
   kept: number;
   /** Bytes that these take. */
   bytes: number;

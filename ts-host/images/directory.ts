@@ -1,6 +1,6 @@
 /** The files of a checkpoint in a directory. */
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { ImageError } from "../errors.ts";
 import { InputFile } from "./files.ts";
 import type { FileSource, RandomFile } from "./source.ts";
@@ -30,5 +30,9 @@ export class DirectorySource implements FileSource {
 
   parent(): FileSource | undefined {
     return this.list().includes("parent") ? new DirectorySource(join(this.location, "parent")) : undefined;
+  }
+
+  elsewhere(path: string): FileSource {
+    return new DirectorySource(resolve(this.location, path));
   }
 }

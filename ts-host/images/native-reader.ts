@@ -2,8 +2,8 @@
 import { sha256 } from "#platform";
 import { CriuWasmError, ImageError } from "../errors.ts";
 import type { ImageKind } from "../generated/messages.ts";
-import { PackReader } from "../store/pack-reader.ts";
-import type { PageTable } from "../store/page-table.ts";
+import { PageReader } from "../store/page-reader.ts";
+import type { NumberedPack, PageTable } from "../store/page-table.ts";
 import { decodePageTable } from "../store/page-table.ts";
 import { checksum } from "../wasm/pages.ts";
 import { BinaryReader, sameBytes } from "./binary.ts";
@@ -13,6 +13,7 @@ import { imageFileName, parseImageFileName } from "./framing.ts";
 import {
   type Block,
   DIGEST_SIZE,
+  decodeStoreLocation,
   HEADER_SIZE,
   ID_SIZE,
   MAGIC,
@@ -23,8 +24,10 @@ import {
   NO_PAYLOAD,
   PAGE_TABLE,
   packName,
+  STORE,
+  storedPackName,
 } from "./native-format.ts";
-import { type FileSource, readWhole } from "./source.ts";
+import { type FileSource, type RandomFile, readWhole } from "./source.ts";
 
 function decodeImage<K extends ImageKind>(kind: K, from: BinaryReader): ImageRecord<K>[] {
   const records: ImageRecord<K>[] = [];
@@ -131,7 +134,7 @@ export class NativeReader implements CheckpointReader {
   readonly #content: Uint8Array;
   readonly #blocks: Map<string, Block>;
   readonly #table: PageTable;
-  readonly #pack: PackReader;
+  readonly #pages: PageReader;
 
   constructor(source: FileSource) {
     this.location = source.location;
@@ -142,7 +145,33 @@ export class NativeReader implements CheckpointReader {
     this.#blocks = blocks;
     const { offset, length } = this.#block(PAGE_TABLE);
     this.#table = decodePageTable(this.#content.subarray(offset, offset + length), this.#file, offset);
-    this.#pack = new PackReader(source.open(packName(id)), id, this.#table);
+    if (!sameBytes(this.#table.packs.at(-1)!.id, id))
+      throw new ImageError("the last pack is another checkpoint's", { file: this.#file, offset });
+    this.#pages = new PageReader(this.#table, this.#packOpener(source));
+  }
+
+  /** Packs are in the store that the checkpoint names, or beside the metadata. */
+  #packOpener(source: FileSource): (pack: NumberedPack) => RandomFile {
+    const block = this.#blocks.get(STORE);
+    if (block === undefined) return ({ id }) => source.open(packName(id));
+    const content = this.#content.subarray(block.offset, block.offset + block.length);
+    const { paths } = decodeStoreLocation(content, this.#file, block.offset);
+    const stores = source.elsewhere && paths.map((path) => source.elsewhere!(path));
+    if (stores === undefined) {
+      throw new ImageError(`its pages are in the store ${paths[1]}, which cannot be reached from here`, {
+        file: this.#file,
+        hint: "convert it to a checkpoint without a store where the store is",
+      });
+    }
+    return ({ id }) => {
+      const name = storedPackName(id);
+      try {
+        return stores[0].open(name);
+      } catch (error) {
+        if (!(error instanceof ImageError)) throw error;
+        return stores[1].open(name);
+      }
+    };
   }
 
   #block(name: string): Block {
@@ -176,13 +205,7 @@ export class NativeReader implements CheckpointReader {
   }
 
   pageFigures(): PageFigures {
-    const { streams, length, regions } = this.#table;
-    return {
-      pages: streams.reduce((sum, stream) => sum + stream.length, 0),
-      zero: streams.reduce((sum, stream) => sum + this.#pack.zeroPages(stream), 0),
-      kept: length,
-      bytes: regions.reduce((sum, { stored }) => sum + stored, 0),
-    };
+    return this.#pages.figures();
   }
 
   streams(): number[] {
@@ -192,10 +215,15 @@ export class NativeReader implements CheckpointReader {
   pages(id: number): PageSource {
     const stream = this.#table.streams.find((candidate) => candidate.id === id);
     if (!stream) throw new ImageError(`no page stream ${id} in this checkpoint`, { file: this.#file });
-    return this.#pack.stream(stream);
+    return this.#pages.stream(stream);
+  }
+
+  /** The packs that its pages are in. */
+  get packs(): readonly NumberedPack[] {
+    return this.#table.packs;
   }
 
   close(): void {
-    this.#pack.close();
+    this.#pages.close();
   }
 }

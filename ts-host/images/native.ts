@@ -4,20 +4,21 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { CriuWasmError } from "../errors.ts";
 import type { ImageKind } from "../generated/messages.ts";
-import type { PackOptions } from "../store/page-pack.ts";
-import { PackWriter } from "../store/page-pack.ts";
+import { DEFAULT_PACK_OPTIONS, type PackOptions, PackWriter } from "../store/pack-writer.ts";
 import { encodePageTable } from "../store/page-table.ts";
+import { PageStore, type StoreDump } from "../store/store.ts";
 import { checksum } from "../wasm/pages.ts";
 import { BinaryWriter } from "./binary.ts";
 import type { CheckpointWriter, ImageName, ImageRecord, PageSink } from "./checkpoint.ts";
 import { encodeMessage } from "./codec.ts";
-import { OutputFile } from "./files.ts";
+import { OutputFile, sync } from "./files.ts";
 import { imageFileName } from "./framing.ts";
 import {
   type Block,
+  encodeStoreLocation,
   HEADER_SIZE,
   ID_SIZE,
   isPackName,
@@ -30,6 +31,7 @@ import {
   NO_PAYLOAD,
   PAGE_TABLE,
   packName,
+  STORE,
 } from "./native-format.ts";
 import { Staging } from "./staging.ts";
 import { StreamIds } from "./stream-ids.ts";
@@ -48,20 +50,30 @@ function encodeImage<K extends ImageKind>(kind: K, records: ImageRecord<K>[]): U
   return to.result();
 }
 
+export interface NativeOptions extends PackOptions {
+  /** Directory of a page store to put the pages into; not given: they lie beside the metadata. */
+  store?: string;
+}
+
 /** Writes a native checkpoint into a directory, which is created unless it exists. */
 export class NativeWriter implements CheckpointWriter {
   readonly #id = new Uint8Array(randomBytes(ID_SIZE));
   readonly #staging: Staging;
+  readonly #dump: StoreDump | undefined;
   readonly #pack: PackWriter;
   readonly #streamIds = new StreamIds();
   readonly #metadata = new BinaryWriter().bytes(new Uint8Array(HEADER_SIZE));
   readonly #blocks: Block[] = [];
 
-  constructor(directory: string, options: PackOptions = { compress: true }) {
+  constructor(directory: string, options: NativeOptions = DEFAULT_PACK_OPTIONS) {
+    const store = options.store === undefined ? undefined : PageStore.openOrCreate(options.store);
     this.#staging = new Staging(directory);
     try {
-      this.#pack = new PackWriter(this.#staging.path(packName(this.#id)), this.#id, options);
+      this.#dump = store?.beginDump(this.#id);
+      const path = this.#dump?.packPath ?? this.#staging.path(packName(this.#id));
+      this.#pack = new PackWriter(path, this.#id, options, this.#dump);
     } catch (error) {
+      this.#dump?.abort();
       this.#staging.discard();
       throw error;
     }
@@ -87,16 +99,30 @@ export class NativeWriter implements CheckpointWriter {
   }
 
   commit(): void {
-    const pack = packName(this.#id);
-    this.#addBlock(PAGE_TABLE, encodePageTable(this.#pack.finish()));
-    const file = new OutputFile(this.#staging.path(METADATA_NAME));
+    const table = this.#pack.finish();
+    this.#addBlock(PAGE_TABLE, encodePageTable(table));
+    if (this.#dump) this.#addBlock(STORE, this.#storeLocation(this.#dump.store));
+    const path = this.#staging.path(METADATA_NAME);
+    const file = new OutputFile(path);
     try {
       file.write(this.#finishMetadata());
     } finally {
       file.close();
     }
-    this.#staging.publish([pack], METADATA_NAME);
-    removeOtherPacks(this.#staging.directory, pack);
+    const { directory } = this.#staging;
+    const own = this.#dump ? [] : [packName(this.#id)];
+    if (this.#dump) {
+      sync(path);
+      this.#dump.enter(table.packs.at(-1)!, path, directory);
+    }
+    this.#staging.publish(own, METADATA_NAME);
+    this.#dump?.end();
+    removeOtherPacks(directory, own);
+  }
+
+  #storeLocation({ id, directory }: PageStore): Uint8Array {
+    const from = resolve(this.#staging.directory);
+    return encodeStoreLocation({ id, paths: [relative(from, directory), directory] });
   }
 
   #finishMetadata(): Uint8Array {
@@ -116,13 +142,14 @@ export class NativeWriter implements CheckpointWriter {
 
   abort(): void {
     this.#pack.close();
+    this.#dump?.abort();
     this.#staging.discard();
   }
 }
 
 /** Packs that an earlier checkpoint in the same directory has left. */
-function removeOtherPacks(directory: string, pack: string): void {
+function removeOtherPacks(directory: string, own: string[]): void {
   for (const name of readdirSync(directory)) {
-    if (isPackName(name) && name !== pack) rmSync(join(directory, name), { force: true });
+    if (isPackName(name) && !own.includes(name)) rmSync(join(directory, name), { force: true });
   }
 }

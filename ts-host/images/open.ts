@@ -6,7 +6,7 @@ import type { CheckpointReader, CheckpointWriter } from "./checkpoint.ts";
 import { CriuWriter } from "./criu.ts";
 import { INVENTORY_NAME } from "./criu-reader.ts";
 import { DirectorySource } from "./directory.ts";
-import { NativeWriter } from "./native.ts";
+import { type NativeOptions, NativeWriter } from "./native.ts";
 import { METADATA_NAME } from "./native-format.ts";
 import { openSource } from "./open-source.ts";
 
@@ -16,7 +16,11 @@ export function openCheckpoint(directory: string): CheckpointReader {
 }
 
 /** Begins a checkpoint in `directory`; one of the same format that is there is replaced on commit. */
-export function createCheckpoint(directory: string, format: CheckpointReader["format"]): CheckpointWriter {
+export function createCheckpoint(
+  directory: string,
+  format: CheckpointReader["format"],
+  options?: NativeOptions,
+): CheckpointWriter {
   const other = format === "native" ? INVENTORY_NAME : METADATA_NAME;
   if (existsSync(join(directory, other))) {
     throw new UsageError("holds a checkpoint of the other format", {
@@ -24,5 +28,5 @@ export function createCheckpoint(directory: string, format: CheckpointReader["fo
       hint: "give another directory, or remove it first",
     });
   }
-  return format === "native" ? new NativeWriter(directory) : new CriuWriter(directory);
+  return format === "native" ? new NativeWriter(directory, options) : new CriuWriter(directory);
 }

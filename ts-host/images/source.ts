@@ -21,6 +21,8 @@ export interface FileSource {
   open(name: string): RandomFile;
   /** What `parent` is in it: the checkpoint that an incremental one continues. */
   parent(): FileSource | undefined;
+  /** Another directory, by a path from this one; not there where files come from an archive or a browser. */
+  elsewhere?(path: string): FileSource;
 }
 
 /** The whole content of a file of at most `limit` bytes; closes the file. */

@@ -31,24 +31,31 @@ export interface CoreExports {
   lz4Decompress(source: number, length: number, target: number, capacity: number): number;
   isZeroPage(page: number): number;
   hashKey(): number;
-  pageHash(page: number, into: number): void;
+  pageHashes(pages: number, count: number, into: number): void;
 
-  beginPack(regionPages: number, compressed: boolean): void;
+  beginPack(first: number): void;
+  addKnownPages(hashes: number, count: number, first: number): void;
   packInput(): number;
   packPages(count: number): number;
-  flushPack(): void;
-  packOutput(): number;
-  packOutputLength(): number;
-  packRegions(): number;
-  packRegionCount(): number;
   packExtents(): number;
   packExtentCount(): number;
-  packLength(): number;
+  packHashes(): number;
+  packAddedPages(): number;
+  packFresh(): number;
+  packFreshPages(): number;
+  packTake(count: number): void;
 
-  beginUnpack(): void;
-  regionStage(): number;
-  regionSlot(index: number): number;
-  openRegion(index: number, stored: number, compressed: boolean, checksum: bigint, length: number): number;
+  sealRegion(pages: number, length: number, target: number, compress: boolean): number;
+  sealedEncoding(): number;
+  sealedChecksum(): bigint;
+  openRegion(
+    from: number,
+    stored: number,
+    encoding: number,
+    checksum: bigint,
+    pages: number,
+    length: number,
+  ): number;
 }
 
 /** An instance of the core, with a memory of its own. */

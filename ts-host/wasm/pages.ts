@@ -7,49 +7,84 @@ import { Core } from "./core.ts";
 export const PAGE_SIZE = 4096;
 /** Pages that a packer takes at once: 1 MiB. */
 export const CHUNK_PAGES = 256;
-/** Most pages in a region of a pack: 64 KiB. */
-export const MAX_REGION_PAGES = 16;
+/** Most pages in a region of a pack: 256 KiB. */
+export const MAX_REGION_PAGES = 64;
 /** The first page of an extent whose pages are all zero. */
 export const ZERO_PAGE = 0xffffffff;
-/** Regions that an unpacker keeps decompressed. */
-export const REGION_SLOTS = 16;
+/** Bytes of the secret that the hash of pages needs. */
+export const HASH_KEY_SIZE = PAGE_SIZE + 64;
+/** Bytes of a hash. */
+export const HASH_SIZE = 24;
 
-const HASH_KEY_SIZE = PAGE_SIZE + 64;
-/** Bytes in which the core describes a region. */
-const REGION_RECORD = 16;
+/** How a region is stored; the numbers are those of the file. */
+export const AS_IT_IS = 0;
+export const LZ4 = 1;
 
 /** A region as it lies in a pack. */
 export interface StoredRegion {
   /** Bytes in the pack. */
   stored: number;
-  compressed: boolean;
+  encoding: number;
   /** XXH64 of those bytes. */
   checksum: bigint;
 }
 
-/** What one chunk of pages adds to a pack. */
-export interface PackedChunk {
-  /** Bytes to append to the pack: `regions` one after the other. */
-  output: Uint8Array;
-  regions: StoredRegion[];
-  /** Where the pages of the chunk are: pairs of a count and the number of the first in the pack, or ZERO_PAGE. */
-  extents: Uint32Array;
+/** A secret for a packer: whoever makes the pages must not know it. */
+export function newHashKey(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(HASH_KEY_SIZE));
 }
 
-/** Packs pages: leaves out zero pages and those that were there before, compresses the rest by regions. */
-export class PagePacker {
-  readonly #core = Core.load();
+/** Compresses regions, each independent of all others. */
+export class RegionSealer {
+  readonly core = Core.load();
+  readonly #output: number;
+  readonly #capacity: number;
+  #used = 0;
 
-  /** `regionPages`: 1 to MAX_REGION_PAGES. */
-  constructor(regionPages: number, compress: boolean) {
-    // A secret of this pack alone: whoever makes the pages cannot make two different ones count as one.
-    crypto.getRandomValues(this.#core.view(this.#core.exports.hashKey(), HASH_KEY_SIZE));
-    this.#core.exports.beginPack(regionPages, compress);
+  /** `capacity`: bytes of pages that are sealed, at most, before `clear`. */
+  constructor(capacity: number) {
+    this.#capacity = this.core.exports.lz4Bound(capacity);
+    this.#output = this.core.allocate(this.#capacity);
   }
 
-  /** Number of pages in the pack so far. */
-  get length(): number {
-    return this.#core.exports.packLength() >>> 0;
+  /** Appends a region, whose pages lie in the core's memory at `pages`, to the output. */
+  seal(pages: number, length: number, compress: boolean): StoredRegion {
+    const { sealRegion, sealedEncoding, sealedChecksum } = this.core.exports;
+    const stored = sealRegion(pages, length, this.#output + this.#used, compress);
+    this.#used += stored;
+    return { stored, encoding: sealedEncoding(), checksum: BigInt.asUintN(64, sealedChecksum()) };
+  }
+
+  /** The regions since the last `clear`, one after the other. */
+  get output(): Uint8Array {
+    return this.core.view(this.#output, this.#used);
+  }
+
+  clear(): void {
+    this.#used = 0;
+  }
+}
+
+/** Leaves out zero pages and those that are known; gathers the others until they are sealed. */
+export class PagePacker {
+  readonly #sealer = new RegionSealer((CHUNK_PAGES + MAX_REGION_PAGES) * PAGE_SIZE);
+  readonly #core = this.#sealer.core;
+
+  /** `key`: a secret of HASH_KEY_SIZE bytes. The first new page gets the number `first`. */
+  constructor(key: Uint8Array, first: number) {
+    this.#core.view(this.#core.exports.hashKey(), HASH_KEY_SIZE).set(key);
+    this.#core.exports.beginPack(first);
+  }
+
+  /** Makes pages known that are there already, numbered from `first` on; by their hashes under the same key. */
+  addKnown(hashes: Uint8Array, first: number): void {
+    const { exports } = this.#core;
+    const piece = CHUNK_PAGES * HASH_SIZE;
+    for (let at = 0; at < hashes.length; at += piece) {
+      const part = hashes.subarray(at, at + piece);
+      this.#core.view(exports.packHashes(), part.length).set(part);
+      exports.addKnownPages(exports.packHashes(), part.length / HASH_SIZE, first + at / HASH_SIZE);
+    }
   }
 
   /** Where the next `count` pages (at most CHUNK_PAGES) are to be put, straight in the core's memory. */
@@ -57,49 +92,91 @@ export class PagePacker {
     return this.#core.view(this.#core.exports.packInput(), count * PAGE_SIZE);
   }
 
-  /** Packs the `count` pages of the input. Undefined when the pack is full, at 16 TiB. */
-  pack(count: number): PackedChunk | undefined {
-    return this.#core.exports.packPages(count) ? this.#chunk() : undefined;
+  /**
+   * Packs the `count` pages of the input. Answers where they are: pairs of a count and the number of the first,
+   * or ZERO_PAGE. Undefined when there are no more numbers, at 16 TiB.
+   */
+  pack(count: number): Uint32Array | undefined {
+    const { exports } = this.#core;
+    if (!exports.packPages(count)) return undefined;
+    return new Uint32Array(exports.memory.buffer, exports.packExtents(), exports.packExtentCount() * 2);
   }
 
-  /** The last, incomplete region. */
-  flush(): PackedChunk {
-    this.#core.exports.flushPack();
-    return this.#chunk();
+  /** Hashes of the new pages of the last chunk. */
+  get hashes(): Uint8Array {
+    const { exports } = this.#core;
+    return this.#core.view(exports.packHashes(), exports.packAddedPages() * HASH_SIZE);
   }
 
-  #chunk(): PackedChunk {
-    const core = this.#core.exports;
-    const { buffer } = core.memory;
-    const records = new DataView(buffer, core.packRegions(), core.packRegionCount() * REGION_RECORD);
-    const regions: StoredRegion[] = [];
-    for (let at = 0; at < records.byteLength; at += REGION_RECORD) {
-      regions.push({
-        stored: records.getUint32(at, true),
-        compressed: records.getUint32(at + 4, true) === 1,
-        checksum: records.getBigUint64(at + 8, true),
-      });
-    }
-    return {
-      output: this.#core.view(core.packOutput(), core.packOutputLength()),
-      regions,
-      extents: new Uint32Array(buffer, core.packExtents(), core.packExtentCount() * 2),
-    };
+  /** New pages that are not sealed yet. */
+  get freshPages(): number {
+    return this.#core.exports.packFreshPages();
+  }
+
+  /** `count` new pages from the one with index `at` on. */
+  fresh(at: number, count: number): Uint8Array {
+    return this.#core.view(this.#core.exports.packFresh() + at * PAGE_SIZE, count * PAGE_SIZE);
+  }
+
+  /** Seals `count` new pages from the one with index `at` on, into the output. */
+  seal(at: number, count: number, compress: boolean): StoredRegion {
+    const { exports } = this.#core;
+    return this.#sealer.seal(exports.packFresh() + at * PAGE_SIZE, count * PAGE_SIZE, compress);
+  }
+
+  /** The first `count` new pages are done with, and so is the output. */
+  take(count: number): void {
+    this.#core.exports.packTake(count);
+    this.#sealer.clear();
+  }
+
+  /** The regions that were sealed since the last `take`, one after the other. */
+  get output(): Uint8Array {
+    return this.#sealer.output;
   }
 }
 
-/** Opens regions of a pack: REGION_SLOTS of them at a time. */
+/** Hashes of pages, as a packer with the same key makes them. */
+export class PageHasher {
+  readonly #core = Core.load();
+  readonly #pages = this.#core.allocate(MAX_REGION_PAGES * PAGE_SIZE);
+  readonly #hashes = this.#core.allocate(MAX_REGION_PAGES * HASH_SIZE);
+
+  constructor(key: Uint8Array) {
+    this.#core.view(this.#core.exports.hashKey(), HASH_KEY_SIZE).set(key);
+  }
+
+  /** Of at most MAX_REGION_PAGES pages. */
+  hashes(pages: Uint8Array): Uint8Array {
+    this.#core.view(this.#pages, pages.length).set(pages);
+    const count = pages.length / PAGE_SIZE;
+    this.#core.exports.pageHashes(this.#pages, count, this.#hashes);
+    return this.#core.view(this.#hashes, count * HASH_SIZE);
+  }
+}
+
+/** Regions that an unpacker keeps decompressed: 4 MiB. */
+export const REGION_SLOTS = 16;
+const SLOT_SIZE = MAX_REGION_PAGES * PAGE_SIZE;
+
+/** Opens regions of packs: REGION_SLOTS of them at a time. */
 export class PageUnpacker {
   readonly #core = Core.load();
+  readonly #stage = this.#core.allocate(SLOT_SIZE);
+  /** The last slot holds zeros: content of zero pages. */
+  readonly #slots = this.#core.allocate((REGION_SLOTS + 1) * SLOT_SIZE);
 
   constructor() {
-    this.#core.exports.beginUnpack();
+    this.#core.view(this.#slots + REGION_SLOTS * SLOT_SIZE, SLOT_SIZE).fill(0);
+  }
+
+  #source(slot: number, { encoding }: StoredRegion): number {
+    return encoding === AS_IT_IS ? this.#slots + slot * SLOT_SIZE : this.#stage;
   }
 
   /** Where the stored bytes of a region are to be put, before `open`. */
-  stage(slot: number, { stored, compressed }: StoredRegion): Uint8Array {
-    const { regionStage, regionSlot } = this.#core.exports;
-    return this.#core.view(compressed ? regionStage() : regionSlot(slot), stored);
+  stage(slot: number, region: StoredRegion): Uint8Array {
+    return this.#core.view(this.#source(slot, region), region.stored);
   }
 
   /** Checks and decompresses to `length` bytes in the slot; answers what is wrong, if something is. */
@@ -108,14 +185,16 @@ export class PageUnpacker {
     region: StoredRegion,
     length: number,
   ): "checksum differs" | "malformed LZ4 block" | undefined {
-    const { stored, compressed, checksum } = region;
-    const answer = this.#core.exports.openRegion(slot, stored, compressed, checksum, length);
+    const { stored, encoding, checksum } = region;
+    const pages = this.#slots + slot * SLOT_SIZE;
+    const from = this.#source(slot, region);
+    const answer = this.#core.exports.openRegion(from, stored, encoding, checksum, pages, length);
     return ([undefined, "checksum differs", "malformed LZ4 block"] as const)[answer];
   }
 
   /** Pages of a slot: `count` from number `first` of the region on. */
   pages(slot: number, first: number, count: number): Uint8Array {
-    return this.#core.view(this.#core.exports.regionSlot(slot) + first * PAGE_SIZE, count * PAGE_SIZE);
+    return this.#core.view(this.#slots + slot * SLOT_SIZE + first * PAGE_SIZE, count * PAGE_SIZE);
   }
 
   /** `count` pages (at most MAX_REGION_PAGES) of zeros. */

@@ -1,4 +1,4 @@
-// Which page content is already in the pack: an open-addressing table, hash of 192 bits -> number of the page.
+// Which page content is already there: an open-addressing table, hash of 192 bits -> number of the page.
 
 import { hash0, hash1, hash2 } from "./page";
 
@@ -7,6 +7,8 @@ const SLOT: usize = 32;
 const FIRST_CAPACITY: u32 = 1 << 14;
 /** The table stops growing at 128 MiB: 3 million pages, 12 GiB of different content. */
 const LAST_CAPACITY: u32 = 1 << 22;
+/** Bytes of a hash where hashes are kept one after the other. */
+export const HASH_SIZE: usize = 24;
 
 let table: usize = 0;
 let capacity: u32 = 0;
@@ -41,26 +43,35 @@ function growTo(wanted: u32): void {
 }
 
 /**
- * The number under which the page that was hashed last is known; `fresh` when it is new, and then it is known
- * under that number from now on. Once the table is full, new pages are not remembered any more.
+ * The number under which a hash is known; `fresh` when it is new, and then it is known under that number from
+ * now on. Once the table is full, new pages are not remembered any more.
  */
-export function knownAs(fresh: u32): u32 {
+function numberOf(first: u64, second: u64, third: u64, fresh: u32): u32 {
+  if (used >= (capacity >> 2) * 3 && capacity < LAST_CAPACITY) growTo(capacity << 1);
   let slot: usize;
-  for (let index = home(hash0, hash1); ; index = (index + 1) & (capacity - 1)) {
+  for (let index = home(first, second); ; index = (index + 1) & (capacity - 1)) {
     slot = table + <usize>index * SLOT;
     const page = load<u32>(slot, 24);
     if (page == 0) break;
-    if (load<u64>(slot) == hash0 && load<u64>(slot, 8) == hash1 && load<u64>(slot, 16) == hash2) return page - 1;
+    if (load<u64>(slot) == first && load<u64>(slot, 8) == second && load<u64>(slot, 16) == third) return page - 1;
   }
-  if (used >= (capacity >> 2) * 3) {
-    if (capacity == LAST_CAPACITY) return fresh;
-    growTo(capacity << 1);
-    return knownAs(fresh);
-  }
-  store<u64>(slot, hash0);
-  store<u64>(slot, hash1, 8);
-  store<u64>(slot, hash2, 16);
+  if (used >= (capacity >> 2) * 3) return fresh;
+  store<u64>(slot, first);
+  store<u64>(slot, second, 8);
+  store<u64>(slot, third, 16);
   store<u32>(slot, fresh + 1, 24);
   used++;
   return fresh;
+}
+
+/** The number of the page that was hashed last. */
+export function knownAs(fresh: u32): u32 {
+  return numberOf(hash0, hash1, hash2, fresh);
+}
+
+/** `count` hashes at `hashes`, of pages that are there already, numbered from `first` on. */
+export function addKnownPages(hashes: usize, count: u32, first: u32): void {
+  for (let page: u32 = 0; page < count; page++, hashes += HASH_SIZE) {
+    numberOf(load<u64>(hashes), load<u64>(hashes, 8), load<u64>(hashes, 16), first + page);
+  }
 }

@@ -1,9 +1,10 @@
 // What the page path exports; asm-core/README.md describes it.
 export { xxh64 } from "./checksum";
+export { addKnownPages } from "./dedup";
 export { compressPiece, compressWords, fastSequences, lz4Bound, lz4Compress, lz4CompressWords, lz4Decompress } from "./lz4";
 export {
-  beginPack, flushPack, packExtentCount, packExtents, packInput, packLength, packOutput, packOutputLength,
-  packPages, packRegionCount, packRegions,
+  beginPack, packAddedPages, packExtentCount, packExtents, packFresh, packFreshPages, packHashes, packInput, packPages,
+  packTake,
 } from "./pack";
-export { hashKey, isZeroPage, pageHash } from "./page";
-export { beginUnpack, openRegion, regionSlot, regionStage } from "./unpack";
+export { hashKey, isZeroPage, pageHashes } from "./page";
+export { openRegion, sealedChecksum, sealedEncoding, sealRegion } from "./region";

@@ -1,8 +1,8 @@
 // One page: is it all zero, and what is its hash.
 
 export const PAGE_SIZE: u32 = 4096;
-/** Pages in a region, at most: what `lz4Compress` takes. */
-export const MAX_REGION_PAGES: u32 = 16;
+/** Pages in a region, at most. */
+export const MAX_REGION_PAGES: u32 = 64;
 
 /** Whether all 4096 bytes are zero; stops at the first 64 that are not. */
 export function isZeroPage(page: usize): bool {
@@ -72,10 +72,19 @@ export function hashPage(page: usize): void {
   hash2 = bothLanes(s2);
 }
 
-/** The same for the host: 24 bytes at `into`. */
-export function pageHash(page: usize, into: usize): void {
-  hashPage(page);
+/** Puts the hash of the page that was hashed last at `into`: 24 bytes. */
+// @ts-ignore: decorator
+@inline
+export function storeHash(into: usize): void {
   store<u64>(into, hash0);
   store<u64>(into, hash1, 8);
   store<u64>(into, hash2, 16);
+}
+
+/** The hashes of `count` pages, one after the other, for the host. */
+export function pageHashes(pages: usize, count: u32, into: usize): void {
+  for (; count > 0; count--, pages += PAGE_SIZE, into += 24) {
+    hashPage(pages);
+    storeHash(into);
+  }
 }

@@ -1,0 +1,199 @@
+/** Writing pages: a pack of those whose content is new, and streams that say which page is where. */
+import { CriuWasmError } from "../errors.ts";
+import { BinaryWriter } from "../images/binary.ts";
+import type { FillPages, PageSink } from "../images/checkpoint.ts";
+import { OutputFile } from "../images/files.ts";
+import { CHUNK_PAGES, checksum, newHashKey, PAGE_SIZE, PagePacker, ZERO_PAGE } from "../wasm/pages.ts";
+import { encodeEnd, encodeHeader } from "./pack-format.ts";
+import { BLOCK_EXTENTS, type NumberedPack, type PageTable, packOf, type StreamTable } from "./page-table.ts";
+
+export interface PackOptions {
+  compress: "none" | "lz4";
+  /** Pages that are compressed together, and read back together: 1 to MAX_REGION_PAGES. */
+  regionPages: number;
+}
+
+export const DEFAULT_PACK_OPTIONS: PackOptions = { compress: "lz4", regionPages: 16 };
+
+/** Pages that are there already, in packs of a store. */
+export interface KnownPages {
+  /** The secret that their hashes depend on. */
+  readonly key: Uint8Array;
+  /** In the order of the numbers of their pages. */
+  readonly packs: readonly NumberedPack[];
+  /** Hashes of the pages of a pack. */
+  hashes(pack: NumberedPack): Uint8Array;
+  /** Takes the hashes of pages that are new, in their order. */
+  remember(hashes: Uint8Array): void;
+}
+
+function nothingKnown(): KnownPages {
+  return { key: newHashKey(), packs: [], hashes: () => new Uint8Array(0), remember() {} };
+}
+
+/** Writes a pack, and the streams of the checkpoint that it belongs to. */
+export class PackWriter {
+  readonly #file: OutputFile;
+  readonly #packer: PagePacker;
+  readonly #id: Uint8Array;
+  readonly #options: PackOptions;
+  readonly #first: number;
+  readonly #known: KnownPages;
+  readonly #used = new Set<NumberedPack>();
+  readonly #streams: StreamWriter[] = [];
+  readonly #regions = new BinaryWriter();
+  #length = 0;
+
+  /** `id`: of the checkpoint. */
+  constructor(path: string, id: Uint8Array, options: PackOptions, known = nothingKnown()) {
+    const last = known.packs.at(-1);
+    this.#id = id;
+    this.#options = options;
+    this.#known = known;
+    this.#first = last === undefined ? 0 : last.first + last.length;
+    this.#packer = new PagePacker(known.key, this.#first);
+    for (const pack of known.packs) this.#packer.addKnown(known.hashes(pack), pack.first);
+    this.#file = new OutputFile(path);
+    this.#file.write(encodeHeader(id));
+  }
+
+  /** Begins a stream of pages. */
+  stream(id: number): PageSink {
+    const stream = new StreamWriter(id, this);
+    this.#streams.push(stream);
+    return stream;
+  }
+
+  /** Takes `count` pages, at most CHUNK_PAGES; answers where they are, as PagePacker does. */
+  addPages(count: number, fill: (view: Uint8Array) => void): Uint32Array {
+    fill(this.#packer.input(count));
+    const extents = this.#packer.pack(count);
+    if (extents === undefined) throw new CriuWasmError("a store holds at most 16 TiB of different pages");
+    this.#noteUsed(extents);
+    this.#known.remember(this.#packer.hashes);
+    this.#seal(false);
+    return extents;
+  }
+
+  #noteUsed(extents: Uint32Array): void {
+    for (let at = 1; at < extents.length; at += 2) {
+      if (extents[at] >= this.#first) continue;
+      // An extent may run on into the next pack: they have neighbouring numbers.
+      const end = extents[at] + extents[at - 1];
+      const first = packOf(this.#known.packs, extents[at])!;
+      for (const pack of this.#known.packs.slice(first)) {
+        if (pack.first >= end) break;
+        this.#used.add(pack);
+      }
+    }
+  }
+
+  /** Writes the regions that are full; with `all`, the last one too. */
+  #seal(all: boolean): void {
+    const { regionPages, compress } = this.#options;
+    const fresh = this.#packer.freshPages;
+    let { length: offset } = this.#file;
+    let at = 0;
+    for (; at + regionPages <= fresh || (all && at < fresh); at += regionPages) {
+      const pages = Math.min(regionPages, fresh - at);
+      const { stored, encoding, checksum } = this.#packer.seal(at, pages, compress !== "none");
+      this.#regions.u64(offset).u32(stored).u32(encoding).u64(checksum);
+      offset += stored;
+      this.#length += pages;
+    }
+    if (at === 0) return;
+    this.#file.write(this.#packer.output);
+    this.#packer.take(Math.min(at, fresh));
+  }
+
+  /** Appends a block of the index; answers its offset. */
+  addBlock(bytes: Uint8Array): number {
+    const offset = this.#file.length;
+    this.#file.write(bytes);
+    return offset;
+  }
+
+  /** Ends all streams, closes the file, answers the table. */
+  finish(): PageTable {
+    for (const stream of this.#streams) stream.finish();
+    this.#seal(true);
+    const trailer = {
+      id: this.#id,
+      tableOffset: this.#file.length,
+      length: this.#length,
+      regionPages: this.#options.regionPages,
+      regionCount: Math.ceil(this.#length / this.#options.regionPages),
+    };
+    const { end, summary } = encodeEnd(trailer, this.#regions.result());
+    this.#file.write(end);
+    this.#file.close();
+    const others = this.#known.packs.filter((pack) => this.#used.has(pack));
+    const packs = [...others, { ...summary, first: this.#first }];
+    return { packs, streams: this.#streams.map(({ table }) => table) };
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+class StreamWriter implements PageSink {
+  readonly id: number;
+  readonly table: StreamTable;
+  readonly #pack: PackWriter;
+  /** Extents of the block that is being filled, and how many numbers of it are used. */
+  readonly #block = new Uint32Array(BLOCK_EXTENTS * 2);
+  #used = 0;
+  #blockFirst = 0;
+
+  constructor(id: number, pack: PackWriter) {
+    this.id = id;
+    this.table = { id, length: 0, blocks: [] };
+    this.#pack = pack;
+  }
+
+  append(count: number, fill: FillPages): void {
+    for (let done = 0; done < count; ) {
+      const pages = Math.min(CHUNK_PAGES, count - done);
+      const extents = this.#pack.addPages(pages, (view) => fill(view, done * PAGE_SIZE));
+      for (let at = 0; at < extents.length; at += 2) this.#extend(extents[at], extents[at + 1]);
+      done += pages;
+    }
+  }
+
+  #extend(count: number, page: number): void {
+    if (!this.#mergesWithLast(count, page)) {
+      if (this.#used === this.#block.length) this.#closeBlock();
+      this.#block[this.#used++] = count;
+      this.#block[this.#used++] = page;
+    }
+    this.table.length += count;
+  }
+
+  #mergesWithLast(count: number, page: number): boolean {
+    if (this.#used === 0) return false;
+    const lastCount = this.#block[this.#used - 2];
+    const lastPage = this.#block[this.#used - 1];
+    const follows = page === ZERO_PAGE ? lastPage === ZERO_PAGE : page === lastPage + lastCount;
+    if (!follows || lastCount + count > ZERO_PAGE) return false;
+    this.#block[this.#used - 2] = lastCount + count;
+    return true;
+  }
+
+  #closeBlock(): void {
+    const bytes = new Uint8Array(this.#block.buffer, 0, this.#used * 4);
+    const offset = this.#pack.addBlock(bytes);
+    this.table.blocks.push({
+      first: this.#blockFirst,
+      offset,
+      extents: this.#used / 2,
+      checksum: checksum(bytes),
+    });
+    this.#blockFirst = this.table.length;
+    this.#used = 0;
+  }
+
+  finish(): void {
+    if (this.#used > 0) this.#closeBlock();
+  }
+}

@@ -1,0 +1,219 @@
+/** Reading the pages of a checkpoint from its packs; every region and block is checked before its content is used. */
+import { ImageError } from "../errors.ts";
+import type { DrainPages, PageFigures, PageSource } from "../images/checkpoint.ts";
+import type { RandomFile } from "../images/source.ts";
+import {
+  checksum,
+  MAX_REGION_PAGES,
+  PAGE_SIZE,
+  PageUnpacker,
+  REGION_SLOTS,
+  ZERO_PAGE,
+} from "../wasm/pages.ts";
+import { PackFile } from "./pack-reader.ts";
+import type { IndexBlock, NumberedPack, PageTable, StreamTable } from "./page-table.ts";
+import { EXTENT_SIZE, packOf } from "./page-table.ts";
+
+/** Opens the file of a pack. */
+export type OpenPack = (pack: NumberedPack) => RandomFile;
+
+export class PageReader {
+  readonly #table: PageTable;
+  readonly #openPack: OpenPack;
+  /** Those that were needed so far. */
+  readonly #packs: (PackFile | undefined)[];
+  readonly #unpacker = new PageUnpacker();
+  /** Which slot of the unpacker holds the region with that first page; the first was used longest ago. */
+  readonly #slots = new Map<number, number>();
+  readonly #freeSlots = Array.from({ length: REGION_SLOTS }, (_, slot) => slot);
+
+  /** Opens the checkpoint's own pack; others when a page of them is read. */
+  constructor(table: PageTable, openPack: OpenPack) {
+    this.#table = table;
+    this.#openPack = openPack;
+    this.#packs = table.packs.map(() => undefined);
+    this.#pack(this.#packs.length - 1);
+  }
+
+  #pack(index: number): PackFile {
+    const summary = this.#table.packs[index];
+    this.#packs[index] ??= new PackFile(this.#openPack(summary), summary);
+    return this.#packs[index];
+  }
+
+  /** The checkpoint's own pack, which holds the index too. */
+  get #own(): PackFile {
+    return this.#pack(this.#packs.length - 1);
+  }
+
+  get path(): string {
+    return this.#own.path;
+  }
+
+  stream(table: StreamTable): PageSource {
+    return new StreamReader(table, this);
+  }
+
+  /** The extents of a block, pairs of numbers. */
+  readBlock(stream: StreamTable, index: number): Uint32Array {
+    const block = stream.blocks[index];
+    const bytes = new Uint8Array(block.extents * EXTENT_SIZE);
+    const about = `index of page stream ${stream.id}, from page ${block.first} on`;
+    this.#own.read(bytes, block.offset);
+    if (checksum(bytes) !== block.checksum) this.#own.fail(`${about}: checksum differs`, block.offset);
+    const extents = new Uint32Array(bytes.buffer);
+    const wrong = this.#wrongExtents(stream, index, extents);
+    if (wrong !== undefined) this.#own.fail(`${about}: ${wrong}`, block.offset);
+    return extents;
+  }
+
+  /** Block contents can be forged together with their checksums: every number is checked against the table. */
+  #wrongExtents(stream: StreamTable, index: number, extents: Uint32Array): string | undefined {
+    let pages = 0;
+    for (let at = 0; at < extents.length; at += 2) {
+      const count = extents[at];
+      const page = extents[at + 1];
+      if (count === 0) return "an extent without pages";
+      if (page !== ZERO_PAGE && packOf(this.#table.packs, page) === undefined)
+        return `there is no page ${page}`;
+      pages += count;
+    }
+    const expected = (stream.blocks[index + 1]?.first ?? stream.length) - stream.blocks[index].first;
+    return pages === expected ? undefined : `${pages} pages instead of ${expected}`;
+  }
+
+  /** What the pages take; of what is stored, only the checkpoint's own pack counts. */
+  figures(): PageFigures {
+    let pages = 0;
+    let zero = 0;
+    for (const stream of this.#table.streams) {
+      pages += stream.length;
+      for (let index = 0; index < stream.blocks.length; index++) {
+        const extents = this.readBlock(stream, index);
+        for (let at = 0; at < extents.length; at += 2) if (extents[at + 1] === ZERO_PAGE) zero += extents[at];
+      }
+    }
+    return { pages, zero, kept: this.#table.packs.at(-1)!.length, bytes: this.#own.storedBytes() };
+  }
+
+  /** Hands out `count` pages from page `page` on, or as many as lie in one region; answers how many. */
+  drainFrom(page: number, count: number, drain: (view: Uint8Array) => void): number {
+    if (page === ZERO_PAGE) {
+      const pages = Math.min(count, MAX_REGION_PAGES);
+      drain(this.#unpacker.zeros(pages));
+      return pages;
+    }
+    const index = packOf(this.#table.packs, page);
+    if (index === undefined) throw new ImageError(`there is no page ${page}`, { file: this.path });
+    const pack = this.#pack(index);
+    const inPack = page - this.#table.packs[index].first;
+    const region = Math.floor(inPack / pack.regionPages);
+    const first = inPack % pack.regionPages;
+    const pages = Math.min(count, pack.pagesInRegion(region) - first);
+    drain(this.#unpacker.pages(this.#slotOf(pack, region, page - first), first, pages));
+    return pages;
+  }
+
+  #slotOf(pack: PackFile, region: number, key: number): number {
+    let slot = this.#slots.get(key);
+    if (slot === undefined) {
+      if (this.#freeSlots.length === 0) this.#dropOldest();
+      slot = this.#freeSlots.at(-1)!;
+      this.#load(pack, region, slot);
+      this.#freeSlots.pop();
+    }
+    this.#slots.delete(key);
+    this.#slots.set(key, slot);
+    return slot;
+  }
+
+  #dropOldest(): void {
+    const oldest = this.#slots.entries().next().value!;
+    this.#slots.delete(oldest[0]);
+    this.#freeSlots.push(oldest[1]);
+  }
+
+  #load(pack: PackFile, index: number, slot: number): void {
+    const region = pack.region(index);
+    pack.read(this.#unpacker.stage(slot, region), region.offset);
+    const pages = pack.pagesInRegion(index);
+    const wrong = this.#unpacker.open(slot, region, pages * PAGE_SIZE);
+    if (wrong === undefined) return;
+    const first = index * pack.regionPages;
+    pack.fail(`pages ${first} to ${first + pages - 1} of the pack: ${wrong}`, region.offset);
+  }
+
+  close(): void {
+    for (const pack of this.#packs) pack?.close();
+  }
+}
+
+/** Number of the last of `blocks` that begins at or before `page`. */
+function blockOf(blocks: IndexBlock[], page: number): number {
+  let low = 0;
+  let high = blocks.length - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (blocks[middle].first <= page) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+class StreamReader implements PageSource {
+  readonly #table: StreamTable;
+  readonly #pages: PageReader;
+  #block = -1;
+  #extents: Uint32Array = new Uint32Array(0);
+  /** The extent that was read last, and the page of the stream that it begins with. */
+  #at = 0;
+  #extentFirst = 0;
+
+  constructor(table: StreamTable, pages: PageReader) {
+    this.#table = table;
+    this.#pages = pages;
+  }
+
+  get length(): number {
+    return this.#table.length;
+  }
+
+  read(first: number, count: number, drain: DrainPages): void {
+    const end = first + count;
+    if (first < 0 || count < 0 || end > this.length) {
+      const { id, length } = this.#table;
+      throw new ImageError(`pages ${first} to ${end - 1} are not in page stream ${id} of ${length} pages`, {
+        file: this.#pages.path,
+      });
+    }
+    for (let page = first; page < end; ) {
+      this.#seek(page);
+      const extentEnd = this.#extentFirst + this.#extents[this.#at];
+      const packed = this.#extents[this.#at + 1];
+      const from = packed === ZERO_PAGE ? ZERO_PAGE : packed + (page - this.#extentFirst);
+      page += this.#pages.drainFrom(from, Math.min(end, extentEnd) - page, (view) =>
+        drain(view, (page - first) * PAGE_SIZE),
+      );
+    }
+  }
+
+  /** Makes the extent that holds `page` the current one. */
+  #seek(page: number): void {
+    const { blocks } = this.#table;
+    const index = blockOf(blocks, page);
+    if (index !== this.#block) {
+      this.#block = -1;
+      this.#extents = this.#pages.readBlock(this.#table, index);
+      this.#block = index;
+      this.#at = 0;
+      this.#extentFirst = blocks[index].first;
+    } else if (page < this.#extentFirst) {
+      this.#at = 0;
+      this.#extentFirst = blocks[index].first;
+    }
+    while (page >= this.#extentFirst + this.#extents[this.#at]) {
+      this.#extentFirst += this.#extents[this.#at];
+      this.#at += 2;
+    }
+  }
+}

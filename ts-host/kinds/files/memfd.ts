@@ -1,11 +1,11 @@
 /**
- * memfds: files of the kernel's own tmpfs, which have a name but no path, and may be sealed. All descriptors
- * and mappings of one lead to one inode: a record of memfd.img, whose pages are dumped as those of a shared
- * memory object. At restore this process makes it, fills it and hands it to the task, which opens it through
- * /proc as the modes of its descriptors and mappings say.
+ * memfds and shared anonymous memory: files of the kernel's own tmpfs, which have no path, and may be sealed.
+ * All descriptors and mappings of one lead to one inode: a record of memfd.img, whose pages are dumped as those
+ * of a shared memory object; that of shared anonymous memory has the name /dev/zero. At restore this process
+ * makes it and fills it. The task then gets the very descriptor of memfd_create, by which alone a memfd may be
+ * executed while it can be written to; further ones are opened through /proc.
  *
- * Lost: the times of the inode, and that a descriptor is the one of memfd_create, which alone may be executed
- * while it can be written to.
+ * Lost: the times of the inode, and that shared anonymous memory was reserved in advance (MAP_NORESERVE unset).
  */
 import { closeSync, fchmodSync, fchownSync, fstatSync, ftruncateSync, openSync, statfsSync } from "node:fs";
 import type { DumpContext, DumpTask } from "../../engine/dump-task.ts";
@@ -25,18 +25,27 @@ import {
   F_SEAL_FUTURE_WRITE,
   F_SEAL_SEAL,
   F_SEAL_WRITE,
+  F_SETFL,
   FASYNC,
+  O_APPEND,
+  O_LARGEFILE,
+  O_NOATIME,
+  O_NONBLOCK,
+  O_RDWR,
   SEEK_SET,
 } from "../../kernel/abi/fcntl.ts";
 import { HUGETLBFS_MAGIC } from "../../kernel/abi/magic.ts";
 import { MFD_ALLOW_SEALING, MFD_CLOEXEC, MFD_EXEC } from "../../kernel/abi/mman.ts";
 import { ERRNO } from "../../kernel/errno.ts";
 import { call, tryCall } from "../../native/calls.ts";
-import { dumpSharedObject, fillFile } from "../memory/shared.ts";
+import { createSharedAnonymous, dumpSharedObject, fillFile } from "../memory/shared.ts";
 import type { FileKind, HeldFile } from "./file-kind.ts";
+import { handOver } from "./hand-over.ts";
 
 const PREFIX = "/memfd:";
 const DELETED = " (deleted)";
+/** The name that shared anonymous memory has in /proc and in images. */
+const SHARED_ANONYMOUS = Buffer.from("/dev/zero");
 
 let knownDevice: bigint | undefined;
 
@@ -50,9 +59,22 @@ function memoryDevice(): bigint {
   return knownDevice;
 }
 
-const isMemfdName = ({ link, stat }: HeldFile) => stat.nlink === 0n && link.toString().startsWith(PREFIX);
+const isMemfd = ({ link, stat }: HeldFile) => stat.nlink === 0n && link.toString().startsWith(PREFIX);
 
-const isHugeMemfd = (file: HeldFile) => isMemfdName(file) && statfsSync(file.source).type === HUGETLBFS_MAGIC;
+const isHugeMemfd = (file: HeldFile) => isMemfd(file) && statfsSync(file.source).type === HUGETLBFS_MAGIC;
+
+/** The name in the image; what else lives in that tmpfs is refused. */
+function nameOf(file: HeldFile): Buffer {
+  const { link, fd } = file;
+  const refuse = (what: string) =>
+    new UnsupportedError(`${what}: not supported yet`, { fd, file: link.toString() });
+  if (isHugeMemfd(file)) throw refuse("a memfd of huge pages");
+  const name = link.subarray(isMemfd(file) ? PREFIX.length : 0, -DELETED.length);
+  const isAnonymous = name.equals(SHARED_ANONYMOUS);
+  if (isMemfd(file) && isAnonymous) throw refuse("a memfd with the name of shared anonymous memory");
+  if (!isMemfd(file) && !isAnonymous) throw refuse("shared memory of System V or of a device");
+  return name;
+}
 
 // Dump.
 
@@ -81,12 +103,13 @@ function sealsOf(source: string): number {
   }
 }
 
-function describeInode({ source, link, stat, task }: HeldFile): MemfdInodeEntry {
+function describeInode(file: HeldFile): MemfdInodeEntry {
+  const { source, stat, task } = file;
   const inodes = inodesOf(task.context);
   const known = inodes.get(stat.ino);
   if (known) return known.entry;
   const entry = {
-    name: link.subarray(PREFIX.length, -DELETED.length),
+    name: nameOf(file),
     uid: Number(stat.uid),
     gid: Number(stat.gid),
     size: stat.size,
@@ -113,10 +136,15 @@ function dumpInodes(task: DumpTask): void {
 
 // Restore.
 
+/** Flags of an open file that F_SETFL changes and tmpfs knows. */
+const SETTABLE_FLAGS = O_APPEND | O_NONBLOCK | O_NOATIME | FASYNC;
+
 interface MadeInode {
-  /** Of this process, read-only: a program that can be written to could not be executed. */
+  /** Descriptor of this process: the one with which it was made. */
   fd: number;
   entry: MemfdInodeEntry;
+  /** The task has that one too. */
+  given: boolean;
 }
 
 const made = new WeakMap<RestoreContext, Map<number, MadeInode>>();
@@ -150,17 +178,15 @@ function seal(fd: number, { seals }: MemfdInodeEntry): void {
 }
 
 function makeInode(task: RestoreTask, entry: MemfdInodeEntry): MadeInode {
-  const writable = createMemfd(entry);
-  try {
-    ftruncateSync(writable, Number(entry.size));
-    fillFile(task, entry.shmid.toString(), writable);
-    fchownSync(writable, entry.uid, entry.gid);
-    if (entry.mode !== undefined) fchmodSync(writable, entry.mode & 0o7777);
-    if (!sealedLast(entry)) seal(writable, entry);
-    return { fd: openSync(`/proc/self/fd/${writable}`, "r"), entry };
-  } finally {
-    closeSync(writable);
-  }
+  const isAnonymous = SHARED_ANONYMOUS.equals(entry.name);
+  const fd = isAnonymous ? createSharedAnonymous(entry.size) : createMemfd(entry);
+  task.context.aftermath.add(() => closeSync(fd));
+  fillFile(task, entry.shmid.toString(), fd);
+  ftruncateSync(fd, Number(entry.size)); // after the last page, which the size may end in
+  fchownSync(fd, entry.uid, entry.gid);
+  if (entry.mode !== undefined) fchmodSync(fd, entry.mode & 0o7777);
+  if (!sealedLast(entry)) seal(fd, entry);
+  return { fd, entry, given: false };
 }
 
 /** The inode in this process, made when it is first asked for. */
@@ -171,21 +197,22 @@ function madeInode(task: RestoreTask, id: number): MadeInode {
   const known = inodes.get(id);
   if (known) return known;
   const inode = makeInode(task, inodeEntry(context, id));
-  context.aftermath.add(() => closeSync(inode.fd));
   inodes.set(id, inode);
   return inode;
 }
 
 function sealTheRest(task: RestoreTask): void {
   for (const { fd, entry } of made.get(task.context)?.values() ?? []) {
-    if (!sealedLast(entry)) continue;
-    const writable = openSync(`/proc/self/fd/${fd}`, "r+");
-    try {
-      seal(writable, entry);
-    } finally {
-      closeSync(writable);
-    }
+    if (sealedLast(entry)) seal(fd, entry);
   }
+}
+
+/**
+ * Whether an open file can be the one of memfd_create, which is open for both and has no flags but those that
+ * fcntl gives. A mapping always can.
+ */
+function canBeOriginal(flags: number, access: number | undefined): boolean {
+  return access === undefined ? (flags & ~SETTABLE_FLAGS) === (O_RDWR | O_LARGEFILE) : access === O_RDWR;
 }
 
 export const memfdFile: FileKind = {
@@ -197,11 +224,6 @@ export const memfdFile: FileKind = {
   },
 
   describe(file, id) {
-    const about = { fd: file.fd, file: file.link.toString() };
-    if (isHugeMemfd(file)) throw new UnsupportedError("a memfd of huge pages: not supported yet", about);
-    if (!isMemfdName(file)) {
-      throw new UnsupportedError("a descriptor of shared anonymous memory: not supported yet", about);
-    }
     const { flags, pos, owner } = file;
     const inode_id = Number(describeInode(file).inode_id);
     return { type: FdTypes.MEMFD, id, memfd: { id, flags, pos, fown: owner, inode_id } };
@@ -218,7 +240,16 @@ export const memfdFile: FileKind = {
 
   open(task, batch, entry, close, access) {
     const { inode_id, flags, pos } = entryOf(entry);
-    const path = `/proc/${process.pid}/fd/${madeInode(task, inode_id).fd}`;
+    const inode = madeInode(task, inode_id);
+    if (canBeOriginal(flags, access) && (access !== undefined || !inode.given)) {
+      const fd = handOver(batch, inode.fd, close);
+      if (access !== undefined) return fd;
+      inode.given = true;
+      batch.call("fcntl", [fd, F_SETFL, flags & ~FASYNC]);
+      batch.call("lseek", [fd, pos, SEEK_SET]);
+      return fd;
+    }
+    const path = `/proc/${process.pid}/fd/${inode.fd}`;
     const fd = batch.call("openat", [AT_FDCWD, batch.text(path), access ?? (flags & ~FASYNC) | close, 0]);
     if (access === undefined && pos !== 0n) batch.call("lseek", [fd, pos, SEEK_SET]);
     return fd;

@@ -21,9 +21,8 @@ import { writeRanges } from "../../remote/memory.ts";
 import { openRegistered } from "../files/mapped.ts";
 import { type PageRun, privatePagemap, readRuns, withoutHole } from "./pagemap.ts";
 import { intersections } from "./ranges.ts";
-import { restoreSharedMemory } from "./shared.ts";
 import { placeVdso } from "./vdso.ts";
-import { is, isKernels, isPrivate, VMA_ANON_PRIVATE, VMA_ANON_SHARED, VMA_GUARD, VMA_VDSO } from "./vma.ts";
+import { is, isKernels, isPrivate, VMA_ANON_PRIVATE, VMA_GUARD, VMA_VDSO } from "./vma.ts";
 
 /** Flags of mmap that a mapping keeps. */
 const KEPT_FLAGS = MAP_GROWSDOWN | MAP_NORESERVE;
@@ -107,13 +106,12 @@ function mapFile(
 export function mapAddressSpace(task: RestoreTask): void {
   unmapSeed(task);
   placeVdso(task);
-  const vmas = ordinary(task).filter((vma) => !is(vma, VMA_ANON_SHARED));
+  const vmas = ordinary(task);
   const [anonymous, ofFiles] = [vmas.filter(isAnonymous), vmas.filter((vma) => !isAnonymous(vma))];
   const closed = closedMappings(task);
   const prot = (vma: VmaEntry) => (closed.has(vma) ? vma.prot | PROT_WRITE : vma.prot);
   task.inBatches(anonymous, (vma, batch) => mapAnonymous(vma, prot(vma), batch));
   task.inBatches(groupedByFile(ofFiles), (group, batch) => mapFile(task, group, prot, batch));
-  restoreSharedMemory(task);
 }
 
 function advise(vma: VmaEntry, batch: Batch): void {

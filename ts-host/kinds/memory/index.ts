@@ -7,6 +7,7 @@
  */
 import type { Kind } from "../../engine/kind.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
+import { UnsupportedError } from "../../errors.ts";
 import { O_RDONLY } from "../../kernel/abi/fcntl.ts";
 import {
   PR_GET_DUMPABLE,
@@ -21,8 +22,8 @@ import { openRegistered, registerExecutable } from "../files/mapped.ts";
 import { fillAddressSpace, mapAddressSpace } from "./address-space.ts";
 import { describeMappings } from "./mappings.ts";
 import { dumpPrivatePages, StoppedMemory } from "./pages.ts";
-import { dumpSharedMemory } from "./shared.ts";
 import { Snapshot } from "./snapshot.ts";
+import { is, VMA_ANON_SHARED } from "./vma.ts";
 
 /** The words before AT_NULL, which images leave out. */
 function withoutEnd(auxv: bigint[]): bigint[] {
@@ -98,7 +99,6 @@ export const memory: Kind = {
 
   dumpContent(task) {
     const vmas = task.mm.vmas!;
-    dumpSharedMemory(task, vmas);
     const snapshot = task.options.leaveRunning ? Snapshot.take(task, vmas) : undefined;
     if (!snapshot) return dumpPrivatePages(task, vmas, new StoppedMemory(task.pid));
     task.context.aftermath.add(() => snapshot.end());
@@ -106,6 +106,11 @@ export const memory: Kind = {
   },
 
   restoreTask: {
+    check(task) {
+      if (task.mm.vmas.some((vma) => is(vma, VMA_ANON_SHARED))) {
+        throw new UnsupportedError("shared memory without a record in memfd.img, as older CRIUs dumped it");
+      }
+    },
     memory: mapAddressSpace,
     content(task) {
       fillAddressSpace(task);

@@ -23,7 +23,6 @@ import type { SmapsVma } from "../../kernel/proc/smaps.ts";
 import { registerMappedFile } from "../files/mapped.ts";
 import {
   VMA_ANON_PRIVATE,
-  VMA_ANON_SHARED,
   VMA_FILE_PRIVATE,
   VMA_FILE_SHARED,
   VMA_HEAP,
@@ -118,11 +117,6 @@ function isAnonymous(name: string): boolean {
   return name === "" || name === "[stack]" || name === "[heap]" || name.startsWith("[anon:");
 }
 
-function isSharedAnonymous(mapping: SmapsVma): boolean {
-  const name = mapping.path.toString();
-  return mapping.shared && ((name === "/dev/zero" && mapping.deleted) || name.startsWith("[anon_shmem:"));
-}
-
 function describe(task: DumpTask, mapping: SmapsVma): VmaEntry {
   const name = mapping.path.toString();
   const entry = baseEntry(mapping);
@@ -134,10 +128,7 @@ function describe(task: DumpTask, mapping: SmapsVma): VmaEntry {
     entry.status |= VMA_ANON_PRIVATE | (name === "[heap]" ? VMA_HEAP : 0);
     return entry;
   }
-  if (isSharedAnonymous(mapping)) {
-    entry.flags |= MAP_ANONYMOUS;
-    return { ...entry, status: entry.status | VMA_ANON_SHARED, pgoff: mapping.pgoff, shmid: mapping.inode };
-  }
+  if (name.startsWith("[anon_shmem:")) return describeFileMapping(task, mapping, entry);
   if (name.startsWith("/SYSV")) refuse(mapping, "System V shared memory");
   if (name.startsWith("/[aio]")) refuse(mapping, "the ring of an aio context");
   if (!name.startsWith("/")) refuse(mapping, name.startsWith("anon_inode:") ? name.slice(11) : name);

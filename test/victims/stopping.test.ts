@@ -6,6 +6,7 @@ import { runCli, startVictim, taskState, type Victim, waitFor } from "../support
 import { type VictimEntry, victims } from "./catalogue.ts";
 
 const threads = victims.find(({ name }) => name === "threads-tls")!;
+const pausing = victims.find(({ name }) => name === "wait-pause")!;
 const stopped = victims.find(({ name }) => name === "stopped")!;
 
 async function run(victim: Victim, verb: "dump" | "restore", ...options: string[]): Promise<void> {
@@ -60,6 +61,19 @@ describe("stopping", { concurrency: 2 }, () => {
     await run(victim, "restore", "-d");
     await goOn(victim);
   });
+
+  stoppingTest(
+    "a signal that a stopped process got ends its call after a restore",
+    pausing,
+    async (victim) => {
+      await stop(victim);
+      process.kill(victim.pid, "SIGTERM");
+      await run(victim, "dump");
+      await victim.waitGone();
+      await run(victim, "restore", "-d");
+      await goOn(victim);
+    },
+  );
 
   stoppingTest("dump --leave-stopped", threads, async (victim) => {
     await run(victim, "dump", "--leave-stopped");

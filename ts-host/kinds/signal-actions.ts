@@ -1,16 +1,21 @@
 /**
  * Signal actions: handler, flags, restorer and mask of every signal whose action can be changed. They come
- * back when no call that could be disturbed by one is left but those that arm, and before the pending
- * signals: to ignore a signal throws away what is pending of it. Nothing is lost.
+ * back before the pending signals: to ignore a signal throws away what is pending of it. Nothing is lost.
  */
 import type { Kind } from "../engine/kind.ts";
 import { ImageError, UnsupportedError } from "../errors.ts";
+import type { SaEntry, TaskCoreEntry } from "../generated/messages.ts";
 import { SIGKILL, SIGNAL_MASK_SIZE, SIGRTMAX, SIGSTOP, sigaction } from "../kernel/abi/signal.ts";
 
 /** Signals in the order of the image: all but SIGKILL and SIGSTOP, whose action is fixed. */
 const SIGNALS = Array.from({ length: SIGRTMAX }, (_, index) => index + 1).filter(
   (signal) => signal !== SIGKILL && signal !== SIGSTOP,
 );
+
+/** The action of a signal as the image holds it; SIGKILL and SIGSTOP have none. */
+export function actionOf(core: Partial<TaskCoreEntry>, signal: number): SaEntry | undefined {
+  return core.sigactions?.[SIGNALS.indexOf(signal)];
+}
 
 export const signalActions: Kind = {
   name: "signal-action",

@@ -67,9 +67,9 @@ export class Registers {
 
 const SYSCALL_LENGTH = 2n;
 /** What the kernel has in rax, where a program never sees it, while a call waits to be made again (linux/errno.h). */
-const ERESTARTSYS = -512n;
+export const ERESTARTSYS = -512n;
 const ERESTARTNOINTR = -513n;
-const ERESTARTNOHAND = -514n;
+export const ERESTARTNOHAND = -514n;
 const ERESTART_RESTARTBLOCK = -516n;
 
 /** The registers, back at the syscall instruction with `number` to be called. */

@@ -5,12 +5,10 @@
  */
 import { ERRNO } from "../kernel/errno.ts";
 import { SYS, type SyscallName } from "../kernel/syscalls.ts";
-import type { Registers } from "./registers.ts";
+import { ERESTARTNOHAND, type Registers } from "./registers.ts";
 import type { Tracee } from "./tracee.ts";
 
 const EINTR = BigInt(-ERRNO.EINTR);
-/** What the kernel has in rax while a call waits to be made again unless a handler runs first. */
-const ERESTARTNOHAND = -514n;
 
 /** Whether a wait has no limit; by the call that it is. */
 const IS_ENDLESS: Partial<Record<SyscallName, (registers: Registers) => boolean>> = {

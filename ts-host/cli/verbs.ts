@@ -17,6 +17,10 @@ export const VERBS: Record<string, Verb> = {
     summary: "bring a process back from its checkpoint",
     load: async () => (await import("./restore.ts")).restoreCommand,
   },
+  check: {
+    summary: "tell what this machine can do and what it cannot",
+    load: async () => (await import("./check.ts")).checkCommand,
+  },
   show: {
     summary: "show the processes of a checkpoint, or the records of an image",
     load: async () => (await import("./show.ts")).showCommand,

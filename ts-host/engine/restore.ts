@@ -2,7 +2,6 @@
 import { CriuWasmError, HostMismatchError, ImageError } from "../errors.ts";
 import type { FileEntry } from "../generated/messages.ts";
 import type { CheckpointReader } from "../images/checkpoint.ts";
-import { PTRACE_O_EXITKILL, PTRACE_O_TRACESYSGOOD } from "../kernel/abi/ptrace.ts";
 import { CLONE_PARENT } from "../kernel/abi/sched.ts";
 import { ERRNO, errnoName } from "../kernel/errno.ts";
 import { ProcPid } from "../kernel/process.ts";
@@ -11,14 +10,14 @@ import { spawnSeed } from "../native/ffi.ts";
 import { ARENA_SIZE, Arena } from "../remote/arena.ts";
 import { Batch } from "../remote/batch.ts";
 import { BlobRemote } from "../remote/blob.ts";
+import { seizeSeed } from "../remote/seed.ts";
 import { StepRemote } from "../remote/step.ts";
-import { Tracee } from "../remote/tracee.ts";
+import type { Tracee } from "../remote/tracee.ts";
 import { findSyscallInstruction } from "../remote/vdso.ts";
 import { Aftermath } from "./aftermath.ts";
 import { inKind, type Kind, RESTORE_PHASES, type RestorePhase } from "./kind.ts";
 import { type RestoreContext, type RestoreOptions, RestoreTask } from "./restore-task.ts";
 
-const STOP_TIMEOUT_US = 10_000_000;
 /** How long the zombie of a dumped task may take until its parent has reaped it. */
 const ZOMBIE_PATIENCE_MS = 5000;
 
@@ -79,13 +78,6 @@ function pidTaken(pid: number): HostMismatchError {
     pid,
     hint: "end that process, or restore in another pid namespace",
   });
-}
-
-function seizeSeed(pid: number): Tracee {
-  const tracee = Tracee.seize(pid, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL, STOP_TIMEOUT_US);
-  tracee.interrupt();
-  tracee.waitForInterrupt(STOP_TIMEOUT_US);
-  return tracee;
 }
 
 /** Lends the seed its arena, where neither it nor the task has anything. */

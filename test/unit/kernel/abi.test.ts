@@ -9,6 +9,7 @@ import type { Layout } from "../../../ts-host/kernel/abi/layout.ts";
 import * as ldt from "../../../ts-host/kernel/abi/ldt.ts";
 import * as magic from "../../../ts-host/kernel/abi/magic.ts";
 import * as mman from "../../../ts-host/kernel/abi/mman.ts";
+import * as netlink from "../../../ts-host/kernel/abi/netlink.ts";
 import * as pagemap from "../../../ts-host/kernel/abi/pagemap.ts";
 import * as prctl from "../../../ts-host/kernel/abi/prctl.ts";
 import * as ptrace from "../../../ts-host/kernel/abi/ptrace.ts";
@@ -16,6 +17,7 @@ import * as resource from "../../../ts-host/kernel/abi/resource.ts";
 import * as sched from "../../../ts-host/kernel/abi/sched.ts";
 import * as seccomp from "../../../ts-host/kernel/abi/seccomp.ts";
 import * as signal from "../../../ts-host/kernel/abi/signal.ts";
+import * as socket from "../../../ts-host/kernel/abi/socket.ts";
 import * as termios from "../../../ts-host/kernel/abi/termios.ts";
 import * as thread from "../../../ts-host/kernel/abi/thread.ts";
 import * as time from "../../../ts-host/kernel/abi/time.ts";
@@ -39,6 +41,16 @@ const SECTIONS: Record<string, Section> = {
   ldt: { module: ldt, headers: ["asm/ldt.h"] },
   magic: { module: magic, headers: ["linux/magic.h"] },
   mman: { module: mman, headers: ["linux/mman.h", "linux/memfd.h"] },
+  netlink: {
+    module: netlink,
+    headers: [
+      "linux/netlink.h",
+      "linux/rtnetlink.h",
+      "linux/sock_diag.h",
+      "linux/inet_diag.h",
+      "linux/net_namespace.h",
+    ],
+  },
   pagemap: { module: pagemap, headers: ["linux/fs.h"] },
   prctl: { module: prctl, headers: ["linux/prctl.h", "asm/prctl.h", "linux/securebits.h"] },
   ptrace: { module: ptrace, headers: ["sys/user.h", "linux/ptrace.h", "linux/elf.h"] },
@@ -49,6 +61,10 @@ const SECTIONS: Record<string, Section> = {
   },
   seccomp: { module: seccomp, headers: ["linux/seccomp.h", "linux/filter.h"] },
   signal: { module: signal, headers: ["linux/types.h", "linux/signal.h"] },
+  socket: {
+    module: socket,
+    headers: ["sys/socket.h", "netinet/in.h", "netinet/tcp.h", "linux/un.h", "linux/sockios.h"],
+  },
   termios: { module: termios, headers: ["asm/termbits.h", "asm/termios.h"] },
   thread: { module: thread, headers: ["linux/futex.h", "linux/rseq.h"] },
   time: { module: time, headers: ["linux/time.h", "linux/timerfd.h", "linux/fcntl.h"] },
@@ -58,7 +74,7 @@ const SECTIONS: Record<string, Section> = {
 };
 
 /** In the headers these are enumerators: no #ifdef sees them. */
-const ENUMERATORS = /^(KCMP_|IOPRIO_WHO_|RSEQ_FLAG_)/;
+const ENUMERATORS = /^(KCMP_|IOPRIO_WHO_|RSEQ_FLAG_|TCP_RECV_QUEUE|NETNSA_)/;
 
 /** Its definition in the header needs a macro that only the kernel has. */
 const NOT_FOR_PROGRAMS = ["SIGRTMAX"];
@@ -79,6 +95,7 @@ const FIELD_IN_C: Record<string, string | null> = {
   "siginfo.rest": null,
   "siginfo.padding": null,
   "user_desc.flags": null,
+  "sockaddr_in.pad": "sin_zero",
   "uffd_msg.arg0": "arg.reserved.reserved1",
   "uffd_msg.arg1": "arg.reserved.reserved2",
   "uffd_msg.arg2": "arg.reserved.reserved3",

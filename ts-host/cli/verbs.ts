@@ -61,6 +61,18 @@ export const VERBS: Record<string, Verb> = {
     summary: "find text, bytes or a regular expression in the memory of a checkpoint",
     load: async () => (await import("./search.ts")).searchCommand,
   },
+  scrub: {
+    summary: "write a copy of a checkpoint without what a pattern finds in its memory",
+    load: async () => (await import("./scrub.ts")).scrubCommand,
+  },
+  convert: {
+    summary: "write a checkpoint in the other format",
+    load: async () => (await import("./convert.ts")).convertCommand,
+  },
+  squash: {
+    summary: "make one checkpoint of an incremental one and its parents",
+    load: async () => (await import("./squash.ts")).squashCommand,
+  },
 };
 
 /** Thrown by a verb that has been asked a question, and whose answer, which is printed, is no. */

@@ -42,7 +42,8 @@ export interface Piece {
 /** Content of a piece of memory, from `address` on; the view holds during the call only. */
 export type DrainMemory = (view: Uint8Array, address: bigint) => void;
 
-type PagemapName = ImageName<"PAGEMAP" | "SHMEM_PAGEMAP">;
+/** A pagemap of a process, or of a shared object. */
+export type PagemapName = ImageName<"PAGEMAP" | "SHMEM_PAGEMAP">;
 
 export class Memory {
   readonly #process: Process;
@@ -181,7 +182,8 @@ export function* inParts(piece: Piece, pages: number): Generator<Piece> {
   }
 }
 
-interface Part {
+/** Pages of one pagemap whose content is in one place. */
+export interface Part {
   first: number;
   count: number;
   content: Content;
@@ -203,6 +205,17 @@ function* resolve(
     next = run.first + run.count;
   }
   if (next < first + count) yield { first: next, count: first + count - next, content: otherwise };
+}
+
+/** `count` pages that a pagemap lists, from page `first` on: each where it is, here or in a parent. */
+export function* pagesInChain(
+  checkpoint: Checkpoint,
+  name: PagemapName,
+  first: number,
+  count: number,
+): Generator<Part> {
+  const index = checkpoint.pageIndex(name);
+  for (const run of index.within(first, count)) yield* inLayers(checkpoint, name, index, run, 0);
 }
 
 /** Pages of an entry: in the stream of this checkpoint, or where its parents have them. */

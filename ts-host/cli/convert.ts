@@ -1,0 +1,51 @@
+/** criu-wasm convert: a checkpoint in the other format. */
+import { type Command, Option } from "commander";
+import { copyCheckpoint } from "../offline/copy.ts";
+import { openPath } from "../offline/node.ts";
+import { type Manual, newCommand } from "./command.ts";
+import { inNewCheckpoint, type NewCheckpointOptions, outDir } from "./new-checkpoint.ts";
+import { imagesPath, json } from "./options.ts";
+import { runSteps } from "./progress.ts";
+import { machineJson, type Terminal } from "./terminal.ts";
+
+interface Options extends NewCheckpointOptions {
+  to: "native" | "criu";
+  json?: boolean;
+}
+
+async function convert(options: Options, terminal: Terminal): Promise<void> {
+  const checkpoint = await openPath(options.imagesDir);
+  await inNewCheckpoint(checkpoint, { ...options, format: options.to }, (writer) =>
+    runSteps("convert", copyCheckpoint(checkpoint.reader, writer), terminal),
+  );
+  const images = checkpoint.list().length;
+  checkpoint.close();
+  const result = { directory: options.outDir, from: checkpoint.format, to: options.to, images };
+  await terminal.print(
+    options.json ? machineJson(result) : `${options.outDir}: ${images} images, ${options.to}\n`,
+  );
+}
+
+const MANUAL: Manual = {
+  name: "convert",
+  synopsis: "--to native|criu -o DIR [-D DIR] [--json]",
+  description: [
+    "Writes a checkpoint in the other format. Nothing is lost on either way: images of CRIU's that were made native and back are the same, byte for byte.",
+  ],
+  examples: [
+    ["criu-wasm convert --to criu -D images -o for-criu", "A checkpoint of criu-wasm's for CRIU."],
+    [
+      "criu-wasm convert --to native -D export.tar.gz -o images",
+      "An exported container, deduplicated and compressed.",
+    ],
+  ],
+};
+
+export function convertCommand(terminal: Terminal): Command {
+  return newCommand(MANUAL)
+    .addOption(imagesPath())
+    .addOption(outDir())
+    .addOption(new Option("--to <format>", "the format").choices(["native", "criu"]).makeOptionMandatory())
+    .addOption(json())
+    .action((options: Options) => convert(options, terminal));
+}

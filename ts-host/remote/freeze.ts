@@ -62,8 +62,10 @@ class Freeze {
     }
   }
 
+  /** The leader first: readdirSync sorts names as text, where 10000 comes before 9999. */
   private list(): number[] {
-    return this.ifAlive(() => readdirSync(`/proc/${this.pid}/task`).map(Number));
+    const tids = this.ifAlive(() => readdirSync(`/proc/${this.pid}/task`).map(Number));
+    return [...tids.filter((tid) => tid === this.pid), ...tids.filter((tid) => tid !== this.pid)];
   }
 
   /** As the kernel counts threads: a list that is read while threads end may lack some. */

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { roundTrip } from "../support/victim.ts";
 import { type Area, victims } from "./catalogue.ts";
 
-const AREAS: readonly Area[] = ["memory", "signals", "waiting", "timers"];
+const AREAS: readonly Area[] = ["memory", "threads", "signals", "waiting", "timers", "attributes", "files"];
 
 for (const format of ["native", "criu"] as const) {
   describe(`dumped and restored, ${format}`, { concurrency: 2 }, () => {

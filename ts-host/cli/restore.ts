@@ -31,6 +31,7 @@ interface Options extends CommonOptions {
   restoreSibling?: boolean;
   leaveStopped?: boolean;
   shellJob?: boolean;
+  fewerPrivileges?: boolean;
   pidfile?: string;
 }
 
@@ -58,6 +59,7 @@ async function restore(options: Options, terminal: Terminal): Promise<void> {
           shellJob: options.shellJob ?? false,
           leaveStopped: options.leaveStopped ?? false,
           sibling: options.restoreSibling ?? false,
+          fewerPrivileges: options.fewerPrivileges ?? false,
         },
         (message) => log.write(LOG_WARNING, message),
       );
@@ -92,6 +94,10 @@ export function restoreCommand(terminal: Terminal): Command {
     .option("-S, --restore-sibling", "make the process a sibling of this one, not a child")
     .option("-s, --leave-stopped", "leave the process stopped (SIGCONT continues it)")
     .addOption(shellJob())
+    .option(
+      "--fewer-privileges",
+      "go on, with a warning, where the process had higher limits or more capabilities than can be given back",
+    )
     .addOption(pidFile())
     .addOption(logFile())
     .addOption(verbosityOption())

@@ -1,13 +1,17 @@
 /** What is known of a task that is being dumped, and the parts of its images as kinds fill them in. */
 import { CriuWasmError } from "../errors.ts";
 import type {
+  CriuWasmTask,
+  CriuWasmThread,
   ImageKind,
+  MessageOf,
   MmEntry,
   TaskCoreEntry,
   ThreadCoreEntry,
   ThreadInfoX86,
 } from "../generated/messages.ts";
 import type { CheckpointWriter, ImageName, ImageRecord } from "../images/checkpoint.ts";
+import type { ProcStatus } from "../kernel/proc/status.ts";
 import { ProcPid } from "../kernel/process.ts";
 import type { FrozenProcess } from "../remote/frozen.ts";
 import type { Remote } from "../remote/remote.ts";
@@ -28,18 +32,27 @@ export interface DumpOptions {
   timeoutUs: number;
 }
 
+const keyOf = (name: ImageName) => `${name.kind}/${name.id ?? ""}`;
+
 /** Image files under construction: kinds append records, the engine writes each file once. */
 export class DraftImages {
   private readonly files = new Map<string, { name: ImageName; records: ImageRecord[] }>();
 
   append<K extends ImageKind>(name: ImageName<K>, ...records: ImageRecord<K>[]): void {
-    const key = `${name.kind}/${name.id ?? ""}`;
+    const key = keyOf(name);
     let file = this.files.get(key);
     if (!file) {
       file = { name, records: [] };
       this.files.set(key, file);
     }
     file.records.push(...records);
+  }
+
+  /** The message of a file that has one record only, made by the first who asks. */
+  single<K extends ImageKind>(name: ImageName<K>, make: () => MessageOf<K>): MessageOf<K> {
+    const file = this.files.get(keyOf(name));
+    if (!file) this.append(name, { message: make() } as ImageRecord<K>);
+    return this.files.get(keyOf(name))!.records[0]!.message as MessageOf<K>;
   }
 
   writeTo(writer: CheckpointWriter): void {
@@ -63,6 +76,7 @@ export class DumpThread {
   readonly proc: ProcPid;
   readonly core: Partial<ThreadCoreEntry> = {};
   readonly info: Partial<ThreadInfoX86> = {};
+  private knownStatus: ProcStatus | undefined;
 
   constructor(task: DumpTask, tid: number) {
     this.task = task;
@@ -72,6 +86,18 @@ export class DumpThread {
 
   get isLeader(): boolean {
     return this.tid === this.task.pid;
+  }
+
+  /** /proc/PID/task/TID/status, read once. */
+  get status(): ProcStatus {
+    this.knownStatus ??= this.proc.status();
+    return this.knownStatus;
+  }
+
+  /** What CRIU's message has no field for; written only where something is put into it. */
+  get extension(): CriuWasmThread {
+    this.core.criu_wasm ??= {};
+    return this.core.criu_wasm;
   }
 
   /** The stopped thread; only what runs after the freeze may use it. */
@@ -119,6 +145,12 @@ export class DumpTask {
 
   get leader(): DumpThread {
     return this.threads[0]!;
+  }
+
+  /** What CRIU's message has no field for; written only where something is put into it. */
+  get extension(): CriuWasmTask {
+    this.core.criu_wasm ??= {};
+    return this.core.criu_wasm;
   }
 
   get options(): DumpOptions {

@@ -1,5 +1,5 @@
 /** What is known of a task that is being restored. */
-import { CriuWasmError } from "../errors.ts";
+import { CriuWasmError, describe, type ErrorContext, HostMismatchError } from "../errors.ts";
 import type {
   CoreEntry,
   FileEntry,
@@ -22,6 +22,8 @@ export interface RestoreOptions {
   leaveStopped: boolean;
   /** The task becomes a sibling of this process, not a child. */
   sibling: boolean;
+  /** Go on, with a warning, where the task had more privileges or higher limits than this process can give. */
+  fewerPrivileges: boolean;
 }
 
 export interface RestoreContext {
@@ -104,6 +106,20 @@ export class RestoreTask {
 
   get options(): RestoreOptions {
     return this.context.options;
+  }
+
+  /**
+   * Something cannot be given back because this process itself does not have it: refused, unless the user
+   * accepts fewer privileges (--fewer-privileges), who is then warned.
+   */
+  concede(message: string, context: ErrorContext = {}): void {
+    if (!this.options.fewerPrivileges) {
+      const hint = "restore with more privileges, or accept fewer in the task: --fewer-privileges";
+      throw new HostMismatchError(message, { hint, ...context });
+    }
+    this.context.warn(
+      describe(new HostMismatchError(message, { pid: this.pid, comm: this.comm, ...context })),
+    );
   }
 
   /** Makes calls in the leader now. */

@@ -1,10 +1,9 @@
 /** Stopping all threads of a process that goes on making threads, ending them and executing programs meanwhile. */
 import { readdirSync, statSync } from "node:fs";
 import { CriuWasmError, DeadlineError, TargetGoneError } from "../errors.ts";
-import { PTRACE_O_TRACESYSGOOD } from "../kernel/abi/ptrace.ts";
 import { ProcPid } from "../kernel/process.ts";
 import { refuseUnstoppableThread } from "./stoppable.ts";
-import { ThreadLostError, Tracee } from "./tracee.ts";
+import { TARGET_OPTIONS, ThreadLostError, Tracee } from "./tracee.ts";
 
 /** How long a thread that is to be let go may take to stop once more for that. */
 const LET_GO_TIMEOUT_US = 1_000_000;
@@ -112,7 +111,7 @@ class Freeze {
 
   private seizeOnce(tid: number, timeoutUs: number): Tracee {
     try {
-      return Tracee.seize(tid, PTRACE_O_TRACESYSGOOD, timeoutUs);
+      return Tracee.seize(tid, TARGET_OPTIONS, timeoutUs);
     } catch (error) {
       if (!(error instanceof CriuWasmError) || error.context.errno !== "EPERM") throw error;
       const thread = new ProcPid(this.pid, tid);

@@ -2,8 +2,7 @@
  * A frozen process: all its threads traced and stopped. What is done to it goes through `remote`, and
  * `release` lets it run on as if nothing had been done.
  */
-import { CriuWasmError, TargetGoneError, UnsupportedError } from "../errors.ts";
-import { PTRACE_O_SUSPEND_SECCOMP, PTRACE_O_TRACESYSGOOD } from "../kernel/abi/ptrace.ts";
+import { TargetGoneError, UnsupportedError } from "../errors.ts";
 import { SIGSTOP, signalBit } from "../kernel/abi/signal.ts";
 import { ProcPid } from "../kernel/process.ts";
 import { Arena } from "./arena.ts";
@@ -12,7 +11,7 @@ import { letGo, stopAllThreads } from "./freeze.ts";
 import type { Remote } from "./remote.ts";
 import { settleRseq } from "./rseq.ts";
 import { StepRemote } from "./step.ts";
-import type { Tracee } from "./tracee.ts";
+import { TARGET_OPTIONS, type Tracee } from "./tracee.ts";
 import { findSyscallInstruction } from "./vdso.ts";
 import { settleWait } from "./waits.ts";
 
@@ -31,24 +30,11 @@ function prepare(pid: number, tracee: Tracee): void {
   if (tracee.getRegisters().get("cs") !== USER_CS) {
     throw new UnsupportedError("runs 32-bit code: not supported yet", { pid, tid });
   }
-  if (new ProcPid(pid, tid).status().seccomp !== 0) suspendSeccomp(pid, tracee);
+  // Only asked now, because a thread that ran on after it was asked could have got its filters since.
+  if (new ProcPid(pid, tid).status().seccomp !== 0) tracee.suspendSeccomp(TARGET_OPTIONS);
   tracee.userDispatch = tracee.getUserDispatch();
   settleRseq(tracee);
   settleWait(tracee);
-}
-
-/** Only asked now, because a thread that ran on after it was asked could have got its filters since. */
-function suspendSeccomp(pid: number, tracee: Tracee): void {
-  try {
-    tracee.setOptions(PTRACE_O_TRACESYSGOOD | PTRACE_O_SUSPEND_SECCOMP);
-  } catch (error) {
-    if (!(error instanceof CriuWasmError) || error.context.errno !== "EPERM") throw error;
-    throw new UnsupportedError(
-      "has seccomp filters, which cannot be suspended from here",
-      { pid, tid: tracee.tid, hint: "CAP_SYS_ADMIN is needed, and no seccomp filter of one's own" },
-      error,
-    );
-  }
 }
 
 export class FrozenProcess {

@@ -4,7 +4,7 @@
  * A Tracee is stopped from `waitForStop` on, and between any two calls of its methods. Death of the thread
  * is a TargetGoneError, never a crash of the host.
  */
-import { DeadlineError, TargetGoneError } from "../errors.ts";
+import { DeadlineError, SystemCallError, TargetGoneError, UnsupportedError } from "../errors.ts";
 import { PR_SYS_DISPATCH_OFF } from "../kernel/abi/prctl.ts";
 import {
   NT_X86_XSTATE,
@@ -18,6 +18,8 @@ import {
   PTRACE_GETSIGINFO,
   PTRACE_GETSIGMASK,
   PTRACE_INTERRUPT,
+  PTRACE_O_SUSPEND_SECCOMP,
+  PTRACE_O_TRACESYSGOOD,
   PTRACE_PEEKSIGINFO,
   PTRACE_PEEKSIGINFO_SHARED,
   PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG,
@@ -52,6 +54,9 @@ export type Stop =
   | { kind: "event"; event: number; signal: number }
   | { kind: "syscall" }
   | { kind: "signal"; signal: number };
+
+/** ptrace options of a process that is dumped. */
+export const TARGET_OPTIONS = PTRACE_O_TRACESYSGOOD;
 
 /** The thread's id is not traced any more: its thread has become the leader by an exec, or never was ours. */
 export class ThreadLostError extends TargetGoneError {}
@@ -101,6 +106,21 @@ export class Tracee {
   /** PTRACE_O_ flags, in place of those of before. */
   setOptions(options: number): void {
     callOnTask(this.tid, "ptrace", PTRACE_SETOPTIONS, this.tid, 0, options);
+  }
+
+  /** Until it is let go, the stopped thread may make any system call, whatever its seccomp filters say. */
+  suspendSeccomp(options: number): void {
+    try {
+      this.setOptions(options | PTRACE_O_SUSPEND_SECCOMP);
+    } catch (error) {
+      if (!(error instanceof SystemCallError) || error.context.errno !== "EPERM") throw error;
+      const hint = "CAP_SYS_ADMIN is needed, and no seccomp filter of one's own";
+      throw new UnsupportedError(
+        "has seccomp filters, which cannot be suspended from here",
+        { tid: this.tid, hint },
+        error,
+      );
+    }
   }
 
   interrupt(): void {
@@ -255,11 +275,14 @@ export class Tracee {
     }
   }
 
-  /** struct ptrace_sud_config, if the thread has its system calls sent to a handler (syscall user dispatch). */
+  /**
+   * struct ptrace_sud_config, if the thread has its system calls sent to a handler (syscall user dispatch).
+   * Kernels before 6.4 do not tell.
+   */
   getUserDispatch(): Uint8Array | undefined {
     const config = Buffer.alloc(syscallUserDispatchConfig.size);
     const request = PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG;
-    callOnTask(this.tid, "ptrace", request, this.tid, config.length, config);
+    tryCall("ptrace", request, this.tid, config.length, config);
     return syscallUserDispatchConfig.read(config).mode === BigInt(PR_SYS_DISPATCH_OFF) ? undefined : config;
   }
 

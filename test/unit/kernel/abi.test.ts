@@ -8,6 +8,8 @@ import * as kcmp from "../../../ts-host/kernel/abi/kcmp.ts";
 import type { Layout } from "../../../ts-host/kernel/abi/layout.ts";
 import * as ldt from "../../../ts-host/kernel/abi/ldt.ts";
 import * as magic from "../../../ts-host/kernel/abi/magic.ts";
+import * as membarrier from "../../../ts-host/kernel/abi/membarrier.ts";
+import * as mempolicy from "../../../ts-host/kernel/abi/mempolicy.ts";
 import * as mman from "../../../ts-host/kernel/abi/mman.ts";
 import * as netlink from "../../../ts-host/kernel/abi/netlink.ts";
 import * as pagemap from "../../../ts-host/kernel/abi/pagemap.ts";
@@ -40,6 +42,8 @@ const SECTIONS: Record<string, Section> = {
   kcmp: { module: kcmp, headers: ["linux/kcmp.h"] },
   ldt: { module: ldt, headers: ["asm/ldt.h"] },
   magic: { module: magic, headers: ["linux/magic.h"] },
+  membarrier: { module: membarrier, headers: ["linux/membarrier.h"] },
+  mempolicy: { module: mempolicy, headers: ["linux/mempolicy.h"] },
   mman: { module: mman, headers: ["linux/mman.h", "linux/memfd.h"] },
   netlink: {
     module: netlink,
@@ -74,7 +78,7 @@ const SECTIONS: Record<string, Section> = {
 };
 
 /** In the headers these are enumerators: no #ifdef sees them. */
-const ENUMERATORS = /^(KCMP_|IOPRIO_WHO_|RSEQ_FLAG_|TCP_RECV_QUEUE|NETNSA_)/;
+const ENUMERATORS = /^(KCMP_|IOPRIO_WHO_|IOPRIO_CLASS_(RT|BE|IDLE)|MPOL_|RSEQ_FLAG_|TCP_RECV_QUEUE|NETNSA_)/;
 
 /** Its definition in the header needs a macro that only the kernel has. */
 const NOT_FOR_PROGRAMS = ["SIGRTMAX"];

@@ -93,6 +93,14 @@ export const CAPABILITY_NAMES: readonly string[] = [
   "CAP_CHECKPOINT_RESTORE",
 ];
 
+/** Names of the capabilities in a set (bit N: capability N). */
+export function capabilityNames(set: bigint): string[] {
+  const bits = [...set.toString(2)].reverse();
+  return bits.flatMap((bit, number) =>
+    bit === "1" ? [CAPABILITY_NAMES[number] ?? `capability ${number}`] : [],
+  );
+}
+
 export const capHeader = struct("__user_cap_header_struct", { version: "u32", pid: "i32" });
 
 /** Version 3 has two in a row: capabilities 0 to 31, then 32 and up. */

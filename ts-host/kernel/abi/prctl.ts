@@ -52,6 +52,10 @@ export const PR_SET_SHADOW_STACK_STATUS = 75;
 export const PR_TIMER_CREATE_RESTORE_IDS = 77;
 export const PR_FUTEX_HASH = 78;
 
+/** For PR_FUTEX_HASH. */
+export const PR_FUTEX_HASH_SET_SLOTS = 1;
+export const PR_FUTEX_HASH_GET_SLOTS = 2;
+
 /** For PR_SET_MM. */
 export const PR_SET_MM_START_CODE = 1;
 export const PR_SET_MM_END_CODE = 2;
@@ -137,6 +141,7 @@ export const ARCH_GET_XCOMP_PERM = 0x1022;
 export const ARCH_REQ_XCOMP_PERM = 0x1023;
 export const ARCH_GET_XCOMP_GUEST_PERM = 0x1024;
 export const ARCH_REQ_XCOMP_GUEST_PERM = 0x1025;
+export const ARCH_GET_UNTAG_MASK = 0x4001;
 export const ARCH_MAP_VDSO_32 = 0x2002;
 export const ARCH_MAP_VDSO_64 = 0x2003;
 export const ARCH_SHSTK_ENABLE = 0x5001;
@@ -144,6 +149,10 @@ export const ARCH_SHSTK_DISABLE = 0x5002;
 export const ARCH_SHSTK_LOCK = 0x5003;
 export const ARCH_SHSTK_UNLOCK = 0x5004;
 export const ARCH_SHSTK_STATUS = 0x5005;
+
+/** For ARCH_REQ_XCOMP_PERM: bit in the mask of permitted state components. */
+export const ARCH_XCOMP_TILEDATA = 18;
+
 export const ARCH_SHSTK_SHSTK = 1;
 export const ARCH_SHSTK_WRSS = 2;
 

@@ -61,6 +61,12 @@ export const IOPRIO_WHO_PROCESS = 1;
 export const IOPRIO_WHO_PGRP = 2;
 export const IOPRIO_WHO_USER = 3;
 
+/** An I/O priority is a class, shifted, and a level in it. */
+export const IOPRIO_CLASS_SHIFT = 13;
+export const IOPRIO_CLASS_RT = 1;
+export const IOPRIO_CLASS_BE = 2;
+export const IOPRIO_CLASS_IDLE = 3;
+
 export const cloneArgs = struct("clone_args", {
   flags: "u64",
   pidfd: "u64",

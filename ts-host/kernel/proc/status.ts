@@ -55,6 +55,8 @@ export interface ProcStatus {
   x86ThreadFeatures: string[] | undefined;
   x86ThreadFeaturesLocked: string[] | undefined;
   thpEnabled: boolean | undefined;
+  /** Bits of an address that count; fewer than all with linear address masking. */
+  untagMask: bigint | undefined;
   coreDumping: boolean | undefined;
 }
 
@@ -84,6 +86,10 @@ export function parseStatus(bytes: Uint8Array, file: string): ProcStatus {
   function mask(name: string): bigint {
     const { text, place } = value(name);
     return hexadecimal(text, place, name);
+  }
+  function prefixedMask(name: string): bigint {
+    const { text, place } = value(name);
+    return hexadecimal(text.replace(/^0x/, ""), place, name);
   }
   function numbers(name: string): number[] {
     const { text, place } = value(name);
@@ -143,6 +149,7 @@ export function parseStatus(bytes: Uint8Array, file: string): ProcStatus {
     speculationIndirectBranch: optional("SpeculationIndirectBranch", string),
     x86ThreadFeatures: optional("x86_Thread_features", list),
     x86ThreadFeaturesLocked: optional("x86_Thread_features_locked", list),
+    untagMask: optional("untag_mask", prefixedMask),
     thpEnabled: optional("THP_enabled", flag),
     coreDumping: optional("CoreDumping", flag),
   };

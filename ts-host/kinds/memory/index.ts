@@ -9,14 +9,7 @@ import type { Kind } from "../../engine/kind.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
 import { UnsupportedError } from "../../errors.ts";
 import { O_RDONLY } from "../../kernel/abi/fcntl.ts";
-import {
-  PR_GET_DUMPABLE,
-  PR_GET_THP_DISABLE,
-  PR_SET_MM,
-  PR_SET_MM_MAP,
-  PR_SET_THP_DISABLE,
-  prctlMmMap,
-} from "../../kernel/abi/prctl.ts";
+import { PR_SET_MM, PR_SET_MM_MAP, prctlMmMap } from "../../kernel/abi/prctl.ts";
 import { Batch } from "../../remote/batch.ts";
 import { openRegistered, registerExecutable } from "../files/mapped.ts";
 import { fillAddressSpace, mapAddressSpace } from "./address-space.ts";
@@ -73,8 +66,6 @@ export const memory: Kind = {
     const auxv = withoutEnd(task.proc.auxv());
     const exe = registerExecutable(task);
     const brk = batch.call("brk", [0]);
-    const dumpable = batch.call("prctl", [PR_GET_DUMPABLE, 0, 0, 0, 0]);
-    const thpDisabled = batch.call("prctl", [PR_GET_THP_DISABLE, 0, 0, 0, 0]);
     return () => {
       Object.assign(task.mm, {
         mm_start_code: stat.startCode,
@@ -91,8 +82,6 @@ export const memory: Kind = {
         exe_file_id: exe,
         mm_saved_auxv: auxv,
         vmas,
-        dumpable: dumpable.result,
-        thp_disabled: thpDisabled.result === 1,
       });
     };
   },
@@ -115,9 +104,6 @@ export const memory: Kind = {
     content(task) {
       fillAddressSpace(task);
       setMmMap(task);
-    },
-    process(task, batch) {
-      if (task.mm.thp_disabled) batch.call("prctl", [PR_SET_THP_DISABLE, 1, 0, 0, 0]);
     },
   },
 };

@@ -158,6 +158,7 @@ const timers = inArea("timers", {
   "timers-firing": "timers that fire all the time go on firing",
   "posix-timers": "ids with gaps, clocks, notification, values, rest and interval",
   "timer-overrun": "an expired timer whose signal is blocked, and its overruns",
+  "timer-counts": "how often timers had expired when their signal was taken, or was not yet",
   "timer-signals": "signals of expired timers that wait among others: order, and that each comes once",
   "timer-ids": "ids that are thousands apart",
   ...each("timer-clock", "timer-clocks.c", ["own", "named"], { checks: "a timer of one thread's CPU time" }),

@@ -1,13 +1,11 @@
 /**
  * POSIX timers: id, clock, notification, time left and interval. All count on from what was left: clocks may
- * have been set meanwhile, and those of CPU time begin anew. A timer whose signal is pending is armed by
- * sending that (timer-signals.ts).
- *
- * Lost: what timer_getoverrun says of a signal that was taken before the dump, though images hold it.
+ * have been set meanwhile, and those of CPU time begin anew. What the signals that they have sent leave behind
+ * is the subject of timer-signals.ts.
  */
 import type { DumpTask } from "../engine/dump-task.ts";
 import type { Kind } from "../engine/kind.ts";
-import type { RestoreTask } from "../engine/restore-task.ts";
+import type { RestoreTask, RestoreThread } from "../engine/restore-task.ts";
 import { HostMismatchError, UnsupportedError } from "../errors.ts";
 import type { PosixTimerEntry } from "../generated/messages.ts";
 import {
@@ -20,7 +18,7 @@ import { CLOCK_MONOTONIC, itimerspec } from "../kernel/abi/time.ts";
 import type { ProcTimer } from "../kernel/proc/timers.ts";
 import { Batch, type Data } from "../remote/batch.ts";
 import { inBatches, type Remote } from "../remote/remote.ts";
-import { isCpuClock, timersWithPendingSignal } from "./timer-signals.ts";
+import { armWithOverrun, hasOverrun, isCpuClock, timersWithPendingSignal } from "./timer-signals.ts";
 
 /** Highest id that is reached by making and deleting all timers before it. */
 const HIGHEST_ID_IN_TURN = 1_000_000;
@@ -57,15 +55,17 @@ function toImage(timer: ProcTimer, setting: Data, overrun: number): PosixTimerEn
   };
 }
 
+/** The thread that takes the timer's signals. It may have ended; the timer has been silent since. */
+function notified(task: RestoreTask, timer: PosixTimerEntry): RestoreThread | undefined {
+  if (timer.it_sigev_notify !== SIGEV_THREAD_ID) return task.leader;
+  return task.threads.find(({ tid }) => tid === timer.notify_thread_id);
+}
+
 function create(batch: Batch, task: RestoreTask, timer: PosixTimerEntry): Data {
-  // The thread that is told may have ended; the timer has been silent since.
-  const isSilent =
-    timer.it_sigev_notify === SIGEV_THREAD_ID &&
-    !task.threads.some(({ tid }) => tid === timer.notify_thread_id);
   const event = sigevent.pack({
     sigev_value: timer.sival_ptr,
     sigev_signo: timer.si_signo,
-    sigev_notify: isSilent ? SIGEV_NONE : timer.it_sigev_notify,
+    sigev_notify: notified(task, timer) ? timer.it_sigev_notify : SIGEV_NONE,
     sigev_notify_thread_id: timer.notify_thread_id ?? 0,
   });
   const id = batch.bytes(new Uint8Array(new Int32Array([timer.it_id]).buffer));
@@ -161,11 +161,14 @@ export const posixTimers: Kind = {
     },
 
     arm(task) {
-      const timers = task.core.timers?.posix ?? [];
       const armedBySignal = timersWithPendingSignal(task);
       return () => {
-        const others = timers.filter((timer) => !armedBySignal.has(timer));
-        inBatches(task.leader.remote, others, arm);
+        const timers = (task.core.timers?.posix ?? []).filter((timer) => !armedBySignal.has(timer));
+        inBatches(task.leader.remote, timers, (batch, timer) => {
+          const thread = notified(task, timer);
+          if (thread && hasOverrun(timer)) armWithOverrun(thread, timer);
+          else arm(batch, timer);
+        });
       };
     },
   },

@@ -1,20 +1,28 @@
 /**
- * Signals that POSIX timers have sent and nobody has taken. A timer sends one and then waits until that is
- * taken, counting how often it would have expired meanwhile; the count is shown only to who takes it. So
- * such a signal must be sent by its timer again: it is armed as of the time at which it was due first. A dump
+ * Signals that POSIX timers have sent. A timer sends one and then waits until that is taken, counting how often
+ * it would have expired meanwhile; the count is shown only to who takes it, and by timer_getoverrun afterwards.
+ * So such a signal must be sent by its timer again: it is armed as of the time at which it was due first. A dump
  * finds the count out by taking the signal, and has the timer send it again in the same way; a host that dies
  * in between costs the task that signal.
  *
  * Not so with timers of CPU time, which cannot be armed like that: their signal is queued as it was.
+ * Lost: their counts, and what timer_getoverrun says while the timer's next signal is pending already.
  */
 import type { DumpThread } from "../engine/dump-task.ts";
 import type { RestoreTask } from "../engine/restore-task.ts";
 import { DeadlineError } from "../errors.ts";
 import type { PosixTimerEntry } from "../generated/messages.ts";
 import type { LayoutValue } from "../kernel/abi/layout.ts";
-import { SI_TIMER, SIGNAL_MASK_SIZE, siginfo, signalBit, timerSiginfo } from "../kernel/abi/signal.ts";
+import {
+  SI_TIMER,
+  SIGEV_THREAD_ID,
+  SIGNAL_MASK_SIZE,
+  siginfo,
+  signalBit,
+  timerSiginfo,
+} from "../kernel/abi/signal.ts";
 import { itimerspec, TIMER_ABSTIME, timespec } from "../kernel/abi/time.ts";
-import { Batch } from "../remote/batch.ts";
+import { Batch, type Data, type Op } from "../remote/batch.ts";
 import type { Remote } from "../remote/remote.ts";
 import type { SignalOwner, Tracee } from "../remote/tracee.ts";
 
@@ -51,6 +59,8 @@ const nanoseconds = ({ tv_sec, tv_nsec }: LayoutValue<typeof timespec>) => tv_se
 /** In ns. */
 const leftOf = ({ vsec, vnsec }: PosixTimerEntry) => vsec * SECOND + vnsec;
 const intervalOf = ({ isec, insec }: PosixTimerEntry) => isec * SECOND + insec;
+
+const isPeriodic = (timer: PosixTimerEntry) => intervalOf(timer) !== 0n;
 
 /** One that was set anew after it had sent its signal may have longer to go. */
 const hasExpired = (timer: PosixTimerEntry) => leftOf(timer) <= intervalOf(timer);
@@ -92,12 +102,12 @@ function sendBefore(
   info: Uint8Array,
   owner: SignalOwner,
 ) {
-  const missed = BigInt(timerSiginfo.read(info).si_overrun);
-  const due = next - (missed + 1n) * intervalOf(timer);
-  // The clock may have begun later, here; a time of 0 would disarm the timer.
-  const time = due < 1n ? 1n : due;
+  const missed = BigInt(timerSiginfo.read(info).si_overrun) + 1n;
+  // The clock may have begun later, here: before that nothing can have been due.
+  const possible = isPeriodic(timer) ? (next - 1n) / intervalOf(timer) : 0n;
+  const due = next - (missed < possible ? missed : possible) * intervalOf(timer);
   const setting = itimerspec.pack({
-    it_value: { tv_sec: time / SECOND, tv_nsec: time % SECOND },
+    it_value: { tv_sec: due / SECOND, tv_nsec: due % SECOND },
     it_interval: { tv_sec: timer.isec, tv_nsec: timer.insec },
   });
   const batch = new Batch();
@@ -122,21 +132,43 @@ export function sendAgain(
   sendBefore(now() + leftOf(timer), thread, timer, info, owner);
 }
 
+/** Takes the next pending signal of this number, if there is one. */
+function take(batch: Batch, signal: number): { taken: Op; info: Data } {
+  const set = batch.bytes(new Uint8Array(new BigUint64Array([signalBit(signal)]).buffer));
+  const info = batch.room(siginfo.size);
+  const noTime = batch.room(timespec.size);
+  const taken = batch.call("rt_sigtimedwait", [set, info, noTime, SIGNAL_MASK_SIZE], { mayFail: true });
+  return { taken, info };
+}
+
+/** Whether timer_getoverrun has something to say about the last signal that was taken. */
+export const hasOverrun = (timer: PosixTimerEntry) =>
+  timer.overrun > 0 && isPeriodic(timer) && !isCpuClock(timer.clock_id | 0);
+
+/** Arms a timer of a restored task that `hasOverrun`: its last signal is sent, and taken, once more. */
+export function armWithOverrun(thread: Thread, timer: PosixTimerEntry): void {
+  const { it_id, si_signo, overrun } = timer;
+  const owner = timer.it_sigev_notify === SIGEV_THREAD_ID ? "thread" : "process";
+  const info = timerSiginfo.pack({ si_signo, si_code: SI_TIMER, si_tid: it_id, si_overrun: overrun });
+  sendAgain(thread, timer, info, owner);
+  const batch = new Batch();
+  take(batch, si_signo);
+  thread.remote.run(batch);
+}
+
 /**
  * The signal of a timer as who takes it would see it, with its count. It must be the only one of its number
  * that the thread could take. undefined when nobody would see it: newer kernels drop one whose timer was set
  * anew, or deleted, since.
  */
 export function asTaken(thread: DumpThread, info: Uint8Array, owner: SignalOwner): Uint8Array | undefined {
-  const timer = thread.task.core.timers?.posix?.find((one) => isFrom(one, info));
+  const { core, options } = thread.task;
+  const timer = core.timers?.posix?.find((one) => isFrom(one, info));
   if (timer && isCpuClock(timer.clock_id | 0)) return info;
+  // Sending it again would cost the task that runs on what timer_getoverrun says.
+  if (timer && hasOverrun(timer) && options.leaveRunning) return info;
   const batch = new Batch();
-  const set = batch.bytes(
-    new Uint8Array(new BigUint64Array([signalBit(siginfo.read(info).si_signo)]).buffer),
-  );
-  const room = batch.room(siginfo.size);
-  const noTime = batch.room(timespec.size);
-  const taken = batch.call("rt_sigtimedwait", [set, room, noTime, SIGNAL_MASK_SIZE], { mayFail: true });
+  const { taken, info: room } = take(batch, siginfo.read(info).si_signo);
   const now = timer && askTime(batch, timer);
   const left = timer && askLeft(batch, timer);
   thread.remote.run(batch);

@@ -1,7 +1,8 @@
 #include "pattern.h"
 #include "proc.h"
 
-#define PAGES 8
+/* So many that they take the way of much memory. */
+#define PAGES 6000
 
 int main(void) {
   char *private = map_anonymous(PAGES);

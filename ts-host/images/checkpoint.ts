@@ -28,12 +28,17 @@ export type FillPages = (view: Uint8Array, offset: number) => void;
  */
 export type DrainPages = (view: Uint8Array, offset: number) => void;
 
+/** Writes page content to byte `offset` of the open file `fd`. */
+export type PutPages = (fd: number, offset: number) => void;
+
 /** Pages in order, as the entries of one pagemap with PE_PRESENT count them. */
 export interface PageSink {
   /** `pages_id` for the pagemap head. */
   readonly id: number;
   /** Appends `count` pages of 4 KiB; calls `fill` one or more times, in order, for the whole of them. */
   append(count: number, fill: FillPages): void;
+  /** Appends `count` pages that `put` writes itself. Only where pages are kept as they are. */
+  appendDirectly?(count: number, put: PutPages): void;
 }
 
 export interface PageSource {

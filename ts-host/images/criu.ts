@@ -1,9 +1,17 @@
 /** CRIU's format: a directory of image files as CRIU itself names and writes them, and `pages-ID.img`, raw pages. */
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { CriuWasmError } from "../errors.ts";
 import type { ImageKind } from "../generated/messages.ts";
 import { PAGE_SIZE } from "../wasm/pages.ts";
-import type { CheckpointWriter, FillPages, ImageName, ImageRecord, PageSink } from "./checkpoint.ts";
+import type {
+  CheckpointWriter,
+  FillPages,
+  ImageName,
+  ImageRecord,
+  PageSink,
+  PutPages,
+} from "./checkpoint.ts";
 import { CHUNK_PAGES, INVENTORY_NAME } from "./criu-reader.ts";
 import { fileCall, OutputFile } from "./files.ts";
 import { imageFileName, parseImageFileName, writeImage } from "./framing.ts";
@@ -86,6 +94,14 @@ class RawSink implements PageSink {
       fill(view, done * PAGE_SIZE);
       this.#file.write(view);
       done += pages;
+    }
+  }
+
+  appendDirectly(count: number, put: PutPages): void {
+    try {
+      this.#file.append(count * PAGE_SIZE, put);
+    } catch (error) {
+      throw error instanceof CriuWasmError ? error.within({ file: this.#file.path }) : error;
     }
   }
 

@@ -58,6 +58,12 @@ export class OutputFile {
     this.#length += bytes.length;
   }
 
+  /** Has `put` write `count` bytes to byte `offset` of the open file `fd`. */
+  append(count: number, put: (fd: number, offset: number) => void): void {
+    put(this.#fd, this.#length);
+    this.#length += count;
+  }
+
   /** Leaves out `count` bytes, which read as zeros and need no room on the disk. */
   skip(count: number): void {
     this.#length += count;

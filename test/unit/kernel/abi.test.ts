@@ -20,6 +20,7 @@ import * as sched from "../../../ts-host/kernel/abi/sched.ts";
 import * as seccomp from "../../../ts-host/kernel/abi/seccomp.ts";
 import * as signal from "../../../ts-host/kernel/abi/signal.ts";
 import * as socket from "../../../ts-host/kernel/abi/socket.ts";
+import * as splice from "../../../ts-host/kernel/abi/splice.ts";
 import * as termios from "../../../ts-host/kernel/abi/termios.ts";
 import * as thread from "../../../ts-host/kernel/abi/thread.ts";
 import * as time from "../../../ts-host/kernel/abi/time.ts";
@@ -69,6 +70,7 @@ const SECTIONS: Record<string, Section> = {
     module: socket,
     headers: ["sys/socket.h", "netinet/in.h", "netinet/tcp.h", "linux/un.h", "linux/sockios.h"],
   },
+  splice: { module: splice, headers: ["fcntl.h"] },
   termios: { module: termios, headers: ["asm/termbits.h", "asm/termios.h"] },
   thread: { module: thread, headers: ["linux/futex.h", "linux/rseq.h"] },
   time: { module: time, headers: ["linux/time.h", "linux/timerfd.h", "linux/fcntl.h"] },

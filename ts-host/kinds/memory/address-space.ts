@@ -18,9 +18,9 @@ import {
 import { ProcPid } from "../../kernel/process.ts";
 import { Batch } from "../../remote/batch.ts";
 import { writeRanges } from "../../remote/memory.ts";
+import { intersections } from "../../remote/ranges.ts";
 import { openRegistered } from "../files/mapped.ts";
 import { type PageRun, privatePagemap, readRuns, withoutHole } from "./pagemap.ts";
-import { intersections } from "./ranges.ts";
 import { placeVdso } from "./vdso.ts";
 import { is, isKernels, isPrivate, VMA_ANON_PRIVATE, VMA_GUARD, VMA_VDSO } from "./vma.ts";
 

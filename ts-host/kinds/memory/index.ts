@@ -89,7 +89,7 @@ export const memory: Kind = {
   dumpContent(task) {
     const vmas = task.mm.vmas!;
     const snapshot = task.options.leaveRunning ? Snapshot.take(task, vmas) : undefined;
-    if (!snapshot) return dumpPrivatePages(task, vmas, new StoppedMemory(task.pid));
+    if (!snapshot) return dumpPrivatePages(task, vmas, new StoppedMemory(task));
     task.context.aftermath.add(() => snapshot.end());
     return () => dumpPrivatePages(task, vmas, snapshot);
   },

@@ -4,8 +4,8 @@ import { ImageError } from "../../errors.ts";
 import type { PagemapEntry, PagemapHead } from "../../generated/messages.ts";
 import type { PageSource } from "../../images/checkpoint.ts";
 import type { Range } from "../../remote/memory.ts";
+import { RangeCursor } from "../../remote/ranges.ts";
 import { PAGE, PE_PARENT, PE_PRESENT } from "./pages.ts";
-import { RangeCursor } from "./ranges.ts";
 
 /** Pages that are neighbours in memory and in their stream. */
 export interface PageRun extends Range {

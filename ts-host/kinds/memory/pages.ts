@@ -2,6 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import type { DumpTask } from "../../engine/dump-task.ts";
 import type { PagemapEntry, VmaEntry } from "../../generated/messages.ts";
+import type { PageSink } from "../../images/checkpoint.ts";
 import {
   PAGE_IS_FILE,
   PAGE_IS_GUARD,
@@ -15,13 +16,17 @@ import {
 import { call } from "../../native/calls.ts";
 import { addressOf } from "../../native/ffi.ts";
 import { type Range, readRanges } from "../../remote/memory.ts";
-import { append, intersections, RangeCursor } from "./ranges.ts";
+import { PagePipes } from "../../remote/page-pipes.ts";
+import { append, intersections, RangeCursor } from "../../remote/ranges.ts";
 import { canBeLazy, is, isPrivate, VMA_GUARD, VMA_VDSO, VMA_VSYSCALL, VMA_VVAR } from "./vma.ts";
 
 export const PAGE = 4096n;
 export const PE_PARENT = 1;
 export const PE_LAZY = 2;
 export const PE_PRESENT = 4;
+
+/** For how many pages it is worth while to make pipes: 16 MiB. */
+const PAGES_FOR_PIPES = 4096;
 
 /** What the page tables of a task say. All ranges in order of address. */
 export interface PageTables {
@@ -116,23 +121,44 @@ export interface PrivateMemory {
   scan(range: Range): PageTables;
   /** Fills `into` with what the ranges hold, one after the other. */
   read(ranges: readonly Range[], into: Uint8Array): void;
+  /** A shorter way for much memory, where there is one. */
+  openPipes?(): PagePipes | undefined;
 }
 
 /** The memory of a stopped task, read from itself. */
 export class StoppedMemory implements PrivateMemory {
-  private readonly pid: number;
+  private readonly task: DumpTask;
 
-  constructor(pid: number) {
-    this.pid = pid;
+  constructor(task: DumpTask) {
+    this.task = task;
   }
 
   scan(range: Range): PageTables {
-    return scanPageTables(this.pid, range);
+    return scanPageTables(this.task.pid, range);
   }
 
   read(ranges: readonly Range[], into: Uint8Array): void {
-    readRanges(this.pid, ranges, into);
+    readRanges(this.task.pid, ranges, into);
   }
+
+  openPipes(): PagePipes | undefined {
+    return PagePipes.open(this.task.pid, this.task.leader.remote);
+  }
+}
+
+/** Brings `pages` pages, the content of the ranges, to a page stream. */
+function copyPages(sink: PageSink, pages: number, ranges: readonly Range[], memory: PrivateMemory): void {
+  const pipes = sink.appendDirectly && pages >= PAGES_FOR_PIPES ? memory.openPipes?.() : undefined;
+  if (pipes) {
+    try {
+      sink.appendDirectly!(pages, (file, offset) => pipes.move(ranges, file, offset));
+    } finally {
+      pipes.close();
+    }
+    return;
+  }
+  const cursor = new RangeCursor(ranges);
+  sink.append(pages, (view) => memory.read(cursor.take(view.length), view));
 }
 
 /**
@@ -152,8 +178,7 @@ export function dumpPrivatePages(task: DumpTask, vmas: VmaEntry[], memory: Priva
     task.images.append(name, { message: entry });
     pages += Number(entry.nr_pages);
   }
-  const cursor = new RangeCursor(ranges);
-  sink.append(pages, (view) => memory.read(cursor.take(view.length), view));
+  copyPages(sink, pages, ranges, memory);
   task.pageCounts.pagesWritten += pages;
   vmas.push(...guardEntries(guards, mapped));
 }

@@ -8,9 +8,9 @@ import type { RestoreTask } from "../../engine/restore-task.ts";
 import { MAP_ANONYMOUS, MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../kernel/abi/mman.ts";
 import { call } from "../../native/calls.ts";
 import type { Range } from "../../remote/memory.ts";
+import { append } from "../../remote/ranges.ts";
 import { readPagemap, readRuns } from "./pagemap.ts";
 import { PAGE, PE_PRESENT, pagemapEntry } from "./pages.ts";
-import { append } from "./ranges.ts";
 
 // Dump.
 

@@ -19,9 +19,9 @@ import { __WALL, WNOHANG } from "../../kernel/abi/wait.ts";
 import { Batch } from "../../remote/batch.ts";
 import { FrozenProcess } from "../../remote/frozen.ts";
 import { type Range, readRanges } from "../../remote/memory.ts";
+import { intersections } from "../../remote/ranges.ts";
 import { Tracee } from "../../remote/tracee.ts";
 import { type PageTables, type PrivateMemory, scanPageTables } from "./pages.ts";
-import { intersections } from "./ranges.ts";
 
 const STOP_TIMEOUT_US = 10_000_000;
 /** Longest that the task may take to stop so that the child can be reaped. */

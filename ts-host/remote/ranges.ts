@@ -1,5 +1,5 @@
 /** Lists of address ranges, each in order of address and without overlaps. */
-import type { Range } from "../../remote/memory.ts";
+import type { Range } from "./memory.ts";
 
 /** Appends a range; one that begins where the last ends makes that longer. */
 export function append(ranges: Range[], start: bigint, end: bigint): void {

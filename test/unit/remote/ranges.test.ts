@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findHole } from "../../../ts-host/kinds/memory/holes.ts";
 import { withoutHole } from "../../../ts-host/kinds/memory/pagemap.ts";
-import { append, intersections, RangeCursor } from "../../../ts-host/kinds/memory/ranges.ts";
 import type { Range } from "../../../ts-host/remote/memory.ts";
+import { append, intersections, RangeCursor } from "../../../ts-host/remote/ranges.ts";
 
 const range = (start: number, end: number): Range => ({ start: BigInt(start), end: BigInt(end) });
 

@@ -115,6 +115,34 @@ static void end_ptrace_call(int number, void *info, u64 *context)
 	context[RIP] += sizeof(syscall_instruction);
 }
 
+/* The last of the watched signals that came; 0: none has. */
+static volatile int watched_signal;
+
+static void note_signal(int number)
+{
+	watched_signal = number;
+}
+
+/*
+ * From now on the signal is noted, once, instead of ending the host: whatever it is in the middle of, it can
+ * then break off where it knows how. A second one is obeyed. `old`: 32 bytes that put things back by
+ * rt_sigaction.
+ */
+EXPORT long cw_watch_signal(int number, u64 *old)
+{
+	const struct { void *handler; u64 flags; void *restorer; u64 mask; } action = {
+		note_signal, 0x94000000 /* SA_RESTORER | SA_RESTART | SA_RESETHAND */, restore_from_signal, 0
+	};
+
+	watched_signal = 0;
+	return CALL(NR_rt_sigaction, number, &action, old, 8);
+}
+
+EXPORT long cw_watched_signal(void)
+{
+	return watched_signal;
+}
+
 /*
  * PTRACE_SEIZE with a deadline: -EINTR when time is up. It waits for an exec of the target that is under way,
  * and that may wait for the end of a thread that is traced already, which only this tracer can take notice

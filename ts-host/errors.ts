@@ -26,6 +26,8 @@ export interface ErrorContext {
   op?: string;
   /** Name of the errno: "EPERM". */
   errno?: string;
+  /** Number of the signal that broke the work off. */
+  signal?: number;
   /** What the user can do about it. */
   hint?: string;
 }
@@ -67,6 +69,9 @@ export class ImageError extends CriuWasmError {}
 
 /** The machine does not have what a restore needs: a pid is taken, a file is gone or has changed … */
 export class HostMismatchError extends CriuWasmError {}
+
+/** A signal asked for an end, and the work was broken off; `context.signal` says which. */
+export class InterruptedError extends CriuWasmError {}
 
 /** Wrong options or arguments. */
 export class UsageError extends CriuWasmError {}

@@ -8,7 +8,7 @@ import { KINDS } from "../kinds/index.ts";
 import { loadShim } from "../native/ffi.ts";
 import { MAX_REGION_PAGES, PAGE_SIZE } from "../wasm/pages.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { LOG_INFO, LOG_WARNING } from "./log.ts";
+import { LOG_INFO, LOG_WARNING, type Log } from "./log.ts";
 import { logged } from "./logged.ts";
 import {
   type CommonOptions,
@@ -29,6 +29,7 @@ import {
 } from "./options.ts";
 import { withPidFile } from "./pid-file.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
+import { type Step, stepwise, watchedWriter } from "./watched.ts";
 
 interface Options extends CommonOptions {
   tree: number;
@@ -59,38 +60,42 @@ function regionPages(text: string): number {
   return pages;
 }
 
+function dumpTo(options: Options, step: Step, log: Log) {
+  const writer = createCheckpoint(options.imagesDir, options.format, {
+    compress: options.compress,
+    regionPages: options.compressRegion,
+    store: options.store,
+  });
+  const report = dumpTask(
+    options.tree,
+    watchedWriter(writer, step),
+    KINDS,
+    {
+      leaveRunning: options.leaveRunning ?? false,
+      leaveStopped: options.leaveStopped ?? false,
+      shellJob: options.shellJob ?? false,
+      ghostLimit: options.ghostLimit,
+      linkRemap: options.linkRemap ?? false,
+      timeoutUs: options.timeout * 1e6,
+    },
+    (message) => log.write(LOG_WARNING, message),
+  );
+  log.write(
+    LOG_INFO,
+    `dumped pid ${options.tree}: ${report.pagesWritten} pages, frozen ${report.frozenTime} us`,
+  );
+  return { pid: options.tree, ...report };
+}
+
 async function dump(options: Options, terminal: Terminal): Promise<void> {
   makeImagesDir(options);
   const log = openLog(options);
-  const result = await logged("dump", log, () =>
-    withPidFile(inWorkDir(options, options.pidfile), () => {
-      loadShim();
-      const writer = createCheckpoint(options.imagesDir, options.format, {
-        compress: options.compress,
-        regionPages: options.compressRegion,
-        store: options.store,
-      });
-      const report = dumpTask(
-        options.tree,
-        writer,
-        KINDS,
-        {
-          leaveRunning: options.leaveRunning ?? false,
-          leaveStopped: options.leaveStopped ?? false,
-          shellJob: options.shellJob ?? false,
-          ghostLimit: options.ghostLimit,
-          linkRemap: options.linkRemap ?? false,
-          timeoutUs: options.timeout * 1e6,
-        },
-        (message) => log.write(LOG_WARNING, message),
-      );
-      log.write(
-        LOG_INFO,
-        `dumped pid ${options.tree}: ${report.pagesWritten} pages, frozen ${report.frozenTime} us`,
-      );
-      return { pid: options.tree, ...report };
-    }),
-  );
+  const result = await logged("dump", log, () => {
+    loadShim();
+    return withPidFile(inWorkDir(options, options.pidfile), () =>
+      stepwise("dump", terminal, (step) => dumpTo(options, step, log)),
+    );
+  });
   if (options.json) await terminal.print(machineJson(result));
 }
 
@@ -99,7 +104,7 @@ const MANUAL: Manual = {
   synopsis: "-t PID [-D DIR] [options]",
   description: [
     "Stops the process and all its threads, writes what they are made of into the directory, and then ends the process, or leaves it running or stopped where this is asked for.",
-    "What cannot be dumped is refused before anything is changed. When a dump fails, the process runs on and the directory has no checkpoint.",
+    "What cannot be dumped is refused before anything is changed. When a dump fails or is broken off, the process runs on and the directory has no checkpoint.",
   ],
   examples: [
     ["criu-wasm dump -t 812 -D images", "Process 812 goes to the directory images."],

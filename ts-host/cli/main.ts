@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { packageFile } from "../assets.ts";
-import { CriuWasmError, describe, UnsupportedError, UsageError } from "../errors.ts";
+import { CriuWasmError, describe, InterruptedError, UnsupportedError, UsageError } from "../errors.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { NegativeAnswer, NOT_YET, VERBS } from "./verbs.ts";
 
@@ -88,6 +88,6 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     return 0;
   } catch (error) {
     if (!(error instanceof NegativeAnswer)) await report(error, command, terminal);
-    return 1;
+    return error instanceof InterruptedError ? 128 + error.context.signal! : 1;
   }
 }

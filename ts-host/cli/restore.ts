@@ -7,7 +7,7 @@ import { KINDS } from "../kinds/index.ts";
 import { tryCall } from "../native/calls.ts";
 import { loadShim } from "../native/ffi.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { LOG_INFO, LOG_WARNING } from "./log.ts";
+import { LOG_INFO, LOG_WARNING, type Log } from "./log.ts";
 import { logged } from "./logged.ts";
 import {
   type CommonOptions,
@@ -25,6 +25,7 @@ import {
 } from "./options.ts";
 import { withPidFile } from "./pid-file.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
+import { type Step, stepwise, watchedReader } from "./watched.ts";
 
 interface Options extends CommonOptions {
   restoreDetached?: boolean;
@@ -45,30 +46,37 @@ async function untilExit(pid: number): Promise<void> {
   }
 }
 
+function restoreFrom(options: Options, step: Step, log: Log) {
+  const began = performance.now();
+  const reader = openCheckpoint(options.imagesDir);
+  try {
+    const pid = restoreTask(
+      watchedReader(reader, step),
+      KINDS,
+      {
+        shellJob: options.shellJob ?? false,
+        leaveStopped: options.leaveStopped ?? false,
+        sibling: options.restoreSibling ?? false,
+        fewerPrivileges: options.fewerPrivileges ?? false,
+      },
+      (message) => log.write(LOG_WARNING, message),
+    );
+    const restoreTime = Math.round((performance.now() - began) * 1000);
+    log.write(LOG_INFO, `restored pid ${pid} in ${restoreTime} us`);
+    return { pid, restoreTime };
+  } finally {
+    reader.close();
+  }
+}
+
 async function restore(options: Options, terminal: Terminal): Promise<void> {
   const log = openLog(options);
-  const result = await logged("restore", log, () =>
-    withPidFile(inWorkDir(options, options.pidfile), () => {
-      loadShim();
-      const reader = openCheckpoint(options.imagesDir);
-      const began = performance.now();
-      const pid = restoreTask(
-        reader,
-        KINDS,
-        {
-          shellJob: options.shellJob ?? false,
-          leaveStopped: options.leaveStopped ?? false,
-          sibling: options.restoreSibling ?? false,
-          fewerPrivileges: options.fewerPrivileges ?? false,
-        },
-        (message) => log.write(LOG_WARNING, message),
-      );
-      reader.close();
-      const restoreTime = Math.round((performance.now() - began) * 1000);
-      log.write(LOG_INFO, `restored pid ${pid} in ${restoreTime} us`);
-      return { pid, restoreTime };
-    }),
-  );
+  const result = await logged("restore", log, () => {
+    loadShim();
+    return withPidFile(inWorkDir(options, options.pidfile), () =>
+      stepwise("restore", terminal, (step) => restoreFrom(options, step, log)),
+    );
+  });
   if (options.json) await terminal.print(machineJson(result));
   if (!options.restoreDetached && !options.restoreSibling) await untilExit(result.pid);
 }
@@ -78,7 +86,7 @@ const MANUAL: Manual = {
   synopsis: "[-D DIR] [options]",
   description: [
     "Brings the process of a checkpoint back under its old pid, with its memory, threads and files, and lets it run on where it was. The format of the checkpoint is found out.",
-    "What is missing or has changed on this machine is said before anything is made. When a restore fails, no process is left behind.",
+    "What is missing or has changed on this machine is said before anything is made. When a restore fails or is broken off, no process is left behind.",
   ],
   examples: [
     ["criu-wasm restore -D images -d", "The process runs again, and the command returns."],

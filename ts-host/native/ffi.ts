@@ -18,6 +18,8 @@ interface Shim {
   spawn(path: string, pid: number, flags: bigint): number;
   blob(to: Uint8Array, room: number): number;
   blobStandsAt(): number;
+  watchSignal(number: number, old: Uint8Array): number;
+  watchedSignal(): number;
 }
 
 let loaded: Shim | undefined;
@@ -41,6 +43,8 @@ export function loadShim(): Shim {
     spawn: library.func("int64_t cw_spawn(const char *, int, uint64_t)"),
     blob: library.func("int64_t cw_blob(_Out_ uint8_t *, int64_t)"),
     blobStandsAt: library.func("int64_t cw_blob_stands_at()"),
+    watchSignal: library.func("int64_t cw_watch_signal(int, _Out_ uint8_t *)"),
+    watchedSignal: library.func("int64_t cw_watched_signal()"),
   } as unknown as Shim;
   return loaded;
 }
@@ -95,4 +99,14 @@ export function batchBlob(): { code: Buffer; standsAt: number } {
   const size = Number(loadShim().blob(room, room.length));
   if (size < 0) throw new CriuWasmError(`the batch blob does not fit its ${BLOB_LIMIT} bytes`);
   return { code: room.subarray(0, size), standsAt: Number(loadShim().blobStandsAt()) };
+}
+
+/** Has a signal noted, once, instead of obeyed; `old` (32 bytes) is what rt_sigaction takes to undo this. */
+export function watchSignal(number: number, old: Uint8Array): void {
+  loadShim().watchSignal(number, old);
+}
+
+/** The last watched signal that came; 0: none has. */
+export function watchedSignal(): number {
+  return Number(loadShim().watchedSignal());
 }

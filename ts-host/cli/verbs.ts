@@ -73,6 +73,10 @@ export const VERBS: Record<string, Verb> = {
     summary: "make one checkpoint of an incremental one and its parents",
     load: async () => (await import("./squash.ts")).squashCommand,
   },
+  diff: {
+    summary: "tell what is different between two checkpoints",
+    load: async () => (await import("./diff.ts")).diffCommand,
+  },
 };
 
 /** Thrown by a verb that has been asked a question, and whose answer, which is printed, is no. */

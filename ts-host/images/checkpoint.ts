@@ -46,6 +46,17 @@ export interface PageSource {
   readonly length: number;
   /** Reads `count` pages from page `first` on, checks them, hands them to `drain` in order. */
   read(first: number, count: number, drain: DrainPages): void;
+  /** Where pages lie, in order, without reading them; absent where the format has each page in one place. */
+  places?(first: number, count: number): Iterable<PagePlace>;
+}
+
+/** Consecutive pages in one pack. Two pages that lie in one place, also of different checkpoints, are equal. */
+export interface PagePlace {
+  count: number;
+  /** Id of the pack; undefined: the pages are zeros, and lie nowhere. */
+  pack: string | undefined;
+  /** Number of the first of them in the pack. */
+  page: number;
 }
 
 /** What the pages of a checkpoint take. */

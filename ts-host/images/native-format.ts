@@ -1,7 +1,7 @@
 /** What writer (native.ts) and reader (native-reader.ts) of the native format agree on. */
 
 import { IMAGE_KINDS, type ImageKind, type MessageName } from "../generated/messages.ts";
-import { BinaryReader, BinaryWriter } from "./binary.ts";
+import { BinaryReader, BinaryWriter, hex } from "./binary.ts";
 
 /** The file whose presence makes a directory a complete native checkpoint. */
 export const METADATA_NAME = "checkpoint.meta";
@@ -20,10 +20,6 @@ export const NO_PAYLOAD = 0xffffffff;
 export const PAGE_TABLE = "page-table";
 /** Name of the block that says in which store the pages are; not there: beside the metadata. */
 export const STORE = "store";
-
-function hex(id: Uint8Array): string {
-  return Array.from(id, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 export function packName(id: Uint8Array): string {
   return `pages-${hex(id.subarray(0, 8))}.pack`;

@@ -30,6 +30,7 @@ export class Checkpoint {
   #files: ReadonlyMap<number, FileEntry> | undefined;
   #memfds: ReadonlyMap<bigint, MemfdInodeEntry> | undefined;
   readonly #indexes = new Map<string, PageIndex>();
+  readonly #sources = new Map<number, PageSource>();
 
   private constructor(
     reader: CheckpointReader,
@@ -90,7 +91,12 @@ export class Checkpoint {
 
   /** A stream of pages, by the `pages_id` of the pagemaps. */
   pages(id: number): PageSource {
-    return this.reader.pages(id);
+    let source = this.#sources.get(id);
+    if (source === undefined) {
+      source = this.reader.pages(id);
+      this.#sources.set(id, source);
+    }
+    return source;
   }
 
   get inventory(): InventoryEntry {

@@ -1,6 +1,7 @@
 /** Reading the pages of a checkpoint from its packs; every region and block is checked before its content is used. */
 import { ImageError } from "../errors.ts";
-import type { DrainPages, PageFigures, PageSource } from "../images/checkpoint.ts";
+import { hex } from "../images/binary.ts";
+import type { DrainPages, PageFigures, PagePlace, PageSource } from "../images/checkpoint.ts";
 import type { RandomFile } from "../images/source.ts";
 import {
   checksum,
@@ -114,6 +115,15 @@ export class PageReader {
     return pages;
   }
 
+  /** Where page `page` and up to `count` - 1 that follow it lie. */
+  placeOf(page: number, count: number): PagePlace {
+    if (page === ZERO_PAGE) return { count, pack: undefined, page: 0 };
+    const index = packOf(this.#table.packs, page);
+    if (index === undefined) throw new ImageError(`there is no page ${page}`, { file: this.path });
+    const { id, first, length } = this.#table.packs[index];
+    return { count: Math.min(count, first + length - page), pack: hex(id), page: page - first };
+  }
+
   #slotOf(pack: PackFile, region: number, key: number): number {
     let slot = this.#slots.get(key);
     if (slot === undefined) {
@@ -194,6 +204,19 @@ class StreamReader implements PageSource {
       page += this.#pages.drainFrom(from, Math.min(end, extentEnd) - page, (view) =>
         drain(view, (page - first) * PAGE_SIZE),
       );
+    }
+  }
+
+  *places(first: number, count: number): Generator<PagePlace> {
+    const end = first + count;
+    for (let page = first; page < end; ) {
+      this.#seek(page);
+      const skipped = page - this.#extentFirst;
+      const left = Math.min(end, this.#extentFirst + this.#extents[this.#at]) - page;
+      const packed = this.#extents[this.#at + 1];
+      const place = this.#pages.placeOf(packed === ZERO_PAGE ? ZERO_PAGE : packed + skipped, left);
+      yield place;
+      page += place.count;
     }
   }
 

@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
+import { convert } from "../../ts-host/offline/convert.ts";
+import { diff, isDifferent, type ProcessDiff } from "../../ts-host/offline/diff.ts";
+import { openDirectory } from "../../ts-host/offline/node.ts";
+import { DEFAULT_PACK_OPTIONS } from "../../ts-host/store/pack-writer.ts";
+import { type HandmadeProcess, pageOf, pageWith, writeHandmade } from "../support/handmade.ts";
+import { changedSample, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
+import { runCli } from "../support/victim.ts";
+
+const BEFORE: HandmadeProcess[] = [
+  {
+    pid: 10,
+    name: "kept",
+    mappings: [
+      { start: 0x10000n, pages: [pageOf("a"), pageOf("b"), pageOf("c"), "zero", "zero"] },
+      { start: 0x20000n, pages: [pageOf("same"), pageOf("gone")], entry: { prot: 1 } },
+      { start: 0x30000n, pages: [pageOf("unmapped")] },
+    ],
+  },
+  { pid: 11, parentPid: 10, name: "ended", mappings: [] },
+];
+
+const AFTER: HandmadeProcess[] = [
+  {
+    pid: 10,
+    name: "renamed",
+    mappings: [
+      {
+        start: 0x10000n,
+        pages: [pageOf("a"), pageOf("B"), pageOf("C"), pageWith("now", 4000), new Uint8Array(4096)],
+      },
+      { start: 0x20000n, pages: [pageOf("same"), pageOf("gone"), pageOf("new")], entry: { prot: 3 } },
+    ],
+  },
+  { pid: 12, parentPid: 10, name: "born", mappings: [] },
+];
+
+function compared(before: string, after: string): ProcessDiff[] {
+  const [first, second] = [openDirectory(before), openDirectory(after)];
+  const found = [...diff(first, second)].filter((step): step is ProcessDiff => "pid" in step);
+  first.close();
+  second.close();
+  return found;
+}
+
+const ranges = (list: { start: bigint; pages: number }[]) =>
+  list.map(({ start, pages }) => [start.toString(16), pages]);
+
+for (const format of ["criu", "native"] as const) {
+  test(`processes, mappings and pages that differ (${format})`, (t) => {
+    const [before, after] = ["before", "after"].map((name) => join(temporaryDirectory(t), name));
+    writeHandmade(before, BEFORE, format);
+    writeHandmade(after, AFTER, format);
+    const found = compared(before, after);
+    assert.deepEqual(
+      found.map(({ pid, is }) => [pid, is]),
+      [
+        [10, "kept"],
+        [12, "added"],
+        [11, "removed"],
+      ],
+    );
+    const [kept] = found;
+    assert.deepEqual(kept.properties, [{ what: "name", before: "kept", after: "renamed" }]);
+    assert.deepEqual(kept.descriptors, []);
+    assert.deepEqual(kept.mappings, [
+      { what: "20000-22000", before: "r--p anonymous", after: undefined },
+      { what: "30000-31000", before: "rw-p anonymous", after: undefined },
+      { what: "20000-23000", before: undefined, after: "rw-p anonymous" },
+    ]);
+    assert.deepEqual(
+      kept.memory.map(({ mapping, changed, added }) => [mapping.start, ranges(changed), ranges(added)]),
+      [
+        [0x10000n, [["11000", 3]], []],
+        [0x20000n, [], [["22000", 1]]],
+      ],
+    );
+    assert.equal(kept.compared, 7);
+    assert.deepEqual(compared(before, before).filter(isDifferent), []);
+  });
+}
+
+test("pages of two checkpoints in one store are compared by where they lie, and only the others are read", (t) => {
+  const folder = temporaryDirectory(t);
+  const store = join(folder, "store");
+  const pages = (changed: number[]) =>
+    Array.from({ length: 500 }, (_, page) =>
+      pageOf(changed.includes(page) ? `changed ${page} ` : `page ${page} `),
+    );
+  const changes = { before: [], after: [7, 8, 300] };
+  for (const [name, changed] of Object.entries(changes)) {
+    writeHandmade(join(folder, `criu-${name}`), [
+      { pid: 5, mappings: [{ start: 0x10000n, pages: pages(changed) }] },
+    ]);
+    convert(
+      openCheckpoint(join(folder, `criu-${name}`)),
+      createCheckpoint(join(folder, name), "native", { ...DEFAULT_PACK_OPTIONS, store }),
+    );
+  }
+  const [kept] = compared(join(folder, "before"), join(folder, "after"));
+  assert.deepEqual(ranges(kept.memory[0].changed), [
+    ["17000", 2],
+    ["13c000", 1],
+  ]);
+  assert.deepEqual([kept.compared, kept.read], [500, 3]);
+  // Without the store every page is read.
+  assert.equal(compared(join(folder, "criu-before"), join(folder, "criu-after"))[0].read, 500);
+});
+
+test("descriptors and registers", (t) => {
+  const before = sampleDirectory(t, "zoo");
+  const after = changedSample(t, "zoo", { kind: "FILES" }, (records) => {
+    const log = records.find(({ message }) => message.id === 48)!.message.reg!;
+    log.pos = 99n;
+    log.name = Buffer.from("/srv/demo/zoo/other");
+  });
+  const [first] = compared(before, after).filter(({ pid }) => pid === 7478);
+  assert.deepEqual(first.descriptors, [
+    {
+      what: "fd 28",
+      before: "/srv/demo/zoo/log flags 0102001 offset 5 close-on-exec",
+      after: "/srv/demo/zoo/other flags 0102001 offset 99 close-on-exec",
+    },
+  ]);
+  const moved = changedSample(t, "zoo", { kind: "CORE", id: 7481 }, ([{ message }]) => {
+    message.thread_info!.gpregs.ip += 2n;
+  });
+  const [thread] = compared(before, moved)[0].properties;
+  assert.equal(thread.what, "thread 7481");
+});
+
+test("the verb: lines for people, JSON for machines, exit status", async (t: TestContext) => {
+  const [before, after] = ["before", "after"].map((name) => join(temporaryDirectory(t), name));
+  writeHandmade(before, BEFORE);
+  writeHandmade(after, AFTER, "native");
+  const told = await runCli(["diff", before, after]);
+  assert.equal(told.status, 1);
+  assert.deepEqual(told.stdout.split("\n"), [
+    "process 10 (renamed)",
+    "  ~ name: kept -> renamed",
+    "  - 20000-22000: r--p anonymous",
+    "  - 30000-31000: rw-p anonymous",
+    "  + 20000-23000: rw-p anonymous",
+    "  memory: 3 of 7 pages changed",
+    "    10000-15000 anonymous: 3 pages changed: 11000 (3)",
+    "    20000-23000 anonymous: 1 page added: 22000 (1)",
+    "+ process 12 (born)",
+    "- process 11 (ended)",
+    "",
+  ]);
+  const json = await runCli(["diff", before, after, "--json"]);
+  const { processes } = JSON.parse(json.stdout) as {
+    processes: { pid: number; memory: { changed: object[] }[] }[];
+  };
+  assert.deepEqual(processes[0].memory[0].changed, [{ start: "0x11000", pages: 3 }]);
+  const same = await runCli(["diff", before, before]);
+  assert.deepEqual([same.status, same.stdout], [0, "no difference in 2 processes\n"]);
+});

@@ -200,6 +200,8 @@ const attributes = inArea("attributes", {
       { source: "proc-attribute.c", args, checks: `/proc/self/${args[0]} is ${args[1]}` },
     ]),
   ),
+  ordinary: "every attribute is as the kernel gives it",
+  membarrier: "registrations for memory barriers on all threads",
   creds: "real, effective, saved and file system ids, 100 groups",
   capabilities: "inheritable, permitted, effective, bounding and ambient capabilities",
   "seccomp-strict": { states: "R", checks: "strict seccomp: no system call but four" },

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { failedDump } from "../support/victim.ts";
 import { type Area, victims } from "./catalogue.ts";
 
-const AREAS: readonly Area[] = ["signals", "waiting", "timers"];
+const AREAS: readonly Area[] = ["threads", "signals", "waiting", "timers", "attributes"];
 
 describe("dump that fails", { concurrency: 2 }, () => {
   for (const entry of victims) {

@@ -1,4 +1,7 @@
-/* Thousands of pending signals, in order; and one for whose siginfo the limit left no room: it is from nobody. */
+/*
+ * Thousands of pending signals, in order, more than the limit, which was lowered since; and one for whose siginfo
+ * that left no room: it is from nobody.
+ */
 #include <sys/resource.h>
 #include <time.h>
 
@@ -30,9 +33,11 @@ int main(void) {
   none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
   CHECK(setrlimit(RLIMIT_SIGPENDING, &none) == 0);
   queue(SIGHUP, 5);
-  CHECK(setrlimit(RLIMIT_SIGPENDING, &limit) == 0);
 
   ready_and_wait();
+  CHECK(getrlimit(RLIMIT_SIGPENDING, &limit) == 0);
+  CHECK_EQUAL(limit.rlim_cur, 0);
+  CHECK_EQUAL(limit.rlim_max, none.rlim_max);
   for (int number = 0; number < 3; number++) {
     for (int i = number; i < QUEUED; i += 3) CHECK_EQUAL(take(SIGRTMIN + number).si_value.sival_int, i);
   }

@@ -11,6 +11,7 @@ import type { Kind } from "../engine/kind.ts";
 import type { RestoreThread } from "../engine/restore-task.ts";
 import { ImageError } from "../errors.ts";
 import type { SignalQueueEntry } from "../generated/messages.ts";
+import { RLIMIT_SIGPENDING, rlimit64 } from "../kernel/abi/resource.ts";
 import {
   SI_TIMER,
   SI_USER,
@@ -22,6 +23,7 @@ import {
   signalMask,
 } from "../kernel/abi/signal.ts";
 import { Batch } from "../remote/batch.ts";
+import type { Remote } from "../remote/remote.ts";
 import type { SignalOwner } from "../remote/tracee.ts";
 import { asTaken, queueSignal, sendAgain, senderOf } from "./timer-signals.ts";
 
@@ -51,23 +53,44 @@ function queueOf(thread: DumpThread, owner: SignalOwner, pending: () => bigint):
   return { signals: signals.map((info) => ({ siginfo: info })) };
 }
 
-function queueAgain(thread: RestoreThread, owner: SignalOwner, queue: SignalQueueEntry | undefined) {
-  const { task } = thread;
-  const signals = queue?.signals.map((entry) => entry.siginfo) ?? [];
-  // When the actions are set: to ignore a signal throws away what is pending of it.
-  return () => {
-    let batch = new Batch();
-    for (const info of signals) {
-      const timer = senderOf(task.core.timers?.posix, info);
-      if (timer || batch.isFull) {
-        thread.remote.run(batch);
-        batch = new Batch();
-      }
-      if (timer) sendAgain(thread, timer, info, owner);
-      else queueSignal(batch, thread, owner, info);
-    }
-    thread.remote.run(batch);
+/** The soft limit of queued signals may have been lowered after they were sent. */
+function withHighestLimit(remote: Remote, body: () => void): void {
+  const asking = new Batch();
+  const limit = asking.room(rlimit64.size);
+  asking.call("prlimit64", [0, RLIMIT_SIGPENDING, 0, limit]);
+  remote.run(asking);
+  const { rlim_cur, rlim_max } = rlimit64.read(limit.bytes);
+  const setSoft = (soft: bigint) => {
+    const batch = new Batch();
+    const content = rlimit64.pack({ rlim_cur: soft, rlim_max });
+    batch.call("prlimit64", [0, RLIMIT_SIGPENDING, batch.bytes(content), 0]);
+    remote.run(batch);
   };
+  setSoft(rlim_max);
+  body();
+  setSoft(rlim_cur);
+}
+
+function queueAll(thread: RestoreThread, owner: SignalOwner, signals: Uint8Array[]): void {
+  const { remote, task } = thread;
+  let batch = new Batch();
+  for (const info of signals) {
+    const timer = senderOf(task.core.timers?.posix, info);
+    if (timer || batch.isFull) {
+      remote.run(batch);
+      batch = new Batch();
+    }
+    if (timer) sendAgain(thread, timer, info, owner);
+    else queueSignal(batch, thread, owner, info);
+  }
+  remote.run(batch);
+}
+
+/** When the actions are set: to ignore a signal throws away what is pending of it. */
+function queueAgain(thread: RestoreThread, owner: SignalOwner, queue: SignalQueueEntry | undefined) {
+  const signals = queue?.signals.map((entry) => entry.siginfo) ?? [];
+  if (signals.length === 0) return;
+  return () => withHighestLimit(thread.remote, () => queueAll(thread, owner, signals));
 }
 
 function checkSizes(tid: number, field: string, queue: SignalQueueEntry | undefined): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { CoreEntryMarch } from "../../ts-host/generated/messages.ts";
@@ -19,9 +19,9 @@ import { convert } from "../../ts-host/offline/convert.ts";
 import { openDirectory } from "../../ts-host/offline/node.ts";
 import { readCore } from "../support/elf.ts";
 import { assertSameBytes } from "../support/pages.ts";
+import { compileProgram, startProgram } from "../support/program.ts";
 import { SAMPLES, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
 import { runCli, waitFor } from "../support/victim.ts";
-import { compiler } from "../unit/kernel/c-values.ts";
 
 async function coreOf(t: TestContext, directory: string, pid: number): Promise<string> {
   const file = join(temporaryDirectory(t), `core.${pid}`);
@@ -125,26 +125,23 @@ function gdb(program: string, file: string, core: string, commands: string[]): s
 async function dumpDebuggee(
   t: TestContext,
 ): Promise<{ directory: string; program: string; pid: number } | undefined> {
-  const cc = compiler();
-  if (!cc || process.platform !== "linux" || process.getuid?.() !== 0 || !hasProgram("gdb")) {
-    t.skip("needs x86-64 Linux, root, a C compiler and gdb");
+  if (!hasProgram("gdb")) {
+    t.skip("needs gdb");
     return undefined;
   }
   const folder = temporaryDirectory(t);
-  const program = join(folder, "debuggee");
-  execFileSync(cc, ["-g", "-O0", "-o", program, "test/offline/debuggee.c", "-lpthread"]);
+  const program = compileProgram(t, "debuggee.c", folder);
+  if (program === undefined) return undefined;
   const output = join(folder, "output");
-  const nothing = openSync("/dev/null", "r");
-  const child = spawn(program, [], { detached: true, stdio: [nothing, openSync(output, "w"), nothing] });
-  t.after(() => child.kill("SIGKILL"));
+  const pid = startProgram(t, program, [], output);
   await waitFor(
     () => "the program is ready",
     () => readFileSync(output, "utf8").includes("READY"),
   );
   const directory = join(folder, "native");
-  const { status, stderr } = await runCli(["dump", "-t", `${child.pid}`, "-D", directory, "-R"]);
+  const { status, stderr } = await runCli(["dump", "-t", `${pid}`, "-D", directory, "-R"]);
   assert.equal(status, 0, stderr);
-  return { directory, program, pid: child.pid! };
+  return { directory, program, pid };
 }
 
 test("gdb opens it: backtrace, memory, threads, vector registers", async (t) => {

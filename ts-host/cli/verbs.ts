@@ -77,6 +77,10 @@ export const VERBS: Record<string, Verb> = {
     summary: "tell what is different between two checkpoints",
     load: async () => (await import("./diff.ts")).diffCommand,
   },
+  rewrite: {
+    summary: "write a checkpoint with other paths, addresses, pids and the like",
+    load: async () => (await import("./rewrite.ts")).rewriteCommand,
+  },
 };
 
 /** Thrown by a verb that has been asked a question, and whose answer, which is printed, is no. */

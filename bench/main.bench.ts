@@ -1,4 +1,10 @@
-/** npm run bench: every figure is a ratio, measured side by side in this one run. */
+/** npm run bench [core|processes]: every figure is a ratio, measured side by side in this one run. */
+import { benchCore } from "./core.ts";
 import { benchProcesses } from "./processes.ts";
 
-await benchProcesses();
+const BENCHES: Record<string, () => Promise<unknown>> = { core: benchCore, processes: benchProcesses };
+
+const wanted = process.argv.slice(2);
+for (const [name, bench] of Object.entries(BENCHES)) {
+  if (wanted.length === 0 || wanted.includes(name)) await bench();
+}

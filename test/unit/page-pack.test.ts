@@ -41,11 +41,11 @@ function openPack(path: string, table: PageTable): PageReader {
 }
 
 const VARIANTS: PackOptions[] = [
-  { compress: "lz4", regionPages: 16 },
-  { compress: "none", regionPages: 16 },
-  { compress: "lz4", regionPages: 1 },
-  { compress: "lz4", regionPages: 64 },
-  { compress: "none", regionPages: 7 },
+  { compress: "lz4", regionPages: 16, threads: 1 },
+  { compress: "none", regionPages: 16, threads: 1 },
+  { compress: "lz4", regionPages: 1, threads: 1 },
+  { compress: "lz4", regionPages: 64, threads: 3 },
+  { compress: "none", regionPages: 7, threads: 2 },
 ];
 const LZ4: PackOptions = VARIANTS[0];
 const AS_IT_IS: PackOptions = VARIANTS[1];

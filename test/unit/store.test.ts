@@ -56,7 +56,7 @@ function content(seed: number, pages: number): Uint8Array {
 
 function write({ root, store }: Place, name: string, pages: Uint8Array): string {
   const directory = join(root, name);
-  const writer = new NativeWriter(directory, { compress: "lz4", regionPages: 16, store });
+  const writer = new NativeWriter(directory, { compress: "lz4", regionPages: 16, threads: 1, store });
   writer.image({ kind: "VMAS", id: 1 }, []);
   writer
     .pages()
@@ -183,7 +183,12 @@ test("gc beside dumps at work takes nothing that they may have found", (t) => {
   const first = write(where, "first", pages);
   const store = PageStore.open(where.store);
   const directory = join(where.root, "second");
-  const writer = new NativeWriter(directory, { compress: "lz4", regionPages: 16, store: where.store });
+  const writer = new NativeWriter(directory, {
+    compress: "lz4",
+    regionPages: 16,
+    threads: 1,
+    store: where.store,
+  });
   writer.pages().append(100, (view, offset) => view.set(pages.subarray(offset, offset + view.length)));
   rmSync(first, { recursive: true });
   const during = collectGarbage(store, false);
@@ -205,6 +210,7 @@ test("two dumps at once share one store", (t) => {
       new NativeWriter(join(where.root, `${index}`), {
         compress: "lz4",
         regionPages: 16,
+        threads: 1,
         store: where.store,
       }),
   );
@@ -226,6 +232,7 @@ test("a dump that fails leaves the store as it was", (t) => {
   const writer = new NativeWriter(join(where.root, "second"), {
     compress: "lz4",
     regionPages: 16,
+    threads: 1,
     store: where.store,
   });
   writer.pages().append(500, (view) => view.fill(7));

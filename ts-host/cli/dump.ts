@@ -1,5 +1,6 @@
 /** criu-wasm dump: freezes a process and writes its checkpoint. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { dump as dumpTask } from "../engine/dump.ts";
 import { fileCall } from "../images/files.ts";
@@ -60,11 +61,26 @@ function regionPages(text: string): number {
   return pages;
 }
 
+/** Another thread takes as long to begin as 64 MiB take to be compressed. */
+const MUCH_MEMORY = 64 << 20;
+
+/** Threads that a dump of the process is worth. */
+function threadsFor(pid: number): number {
+  let resident = 0;
+  try {
+    resident = Number(readFileSync(`/proc/${pid}/statm`, "latin1").split(" ")[1]) * PAGE_SIZE;
+  } catch {
+    // There is no such process: the dump will say so.
+  }
+  return resident < MUCH_MEMORY ? 1 : Math.min(availableParallelism(), 4);
+}
+
 function dumpTo(options: Options, step: Step, log: Log) {
   const writer = createCheckpoint(options.imagesDir, options.format, {
     compress: options.compress,
     regionPages: options.compressRegion,
     store: options.store,
+    threads: threadsFor(options.tree),
   });
   const report = dumpTask(
     options.tree,

@@ -33,7 +33,7 @@ export function fileCall<T>(call: string, file: string, run: () => T): T {
 
 /** A file of a checkpoint that is being written. */
 export class OutputFile {
-  readonly #fd: number;
+  readonly fd: number;
   readonly path: string;
   #length = 0;
   #open = true;
@@ -41,7 +41,7 @@ export class OutputFile {
   /** Creates `path`, which must not exist. */
   constructor(path: string) {
     this.path = path;
-    this.#fd = fileCall("open", path, () => openSync(path, "wx", 0o600));
+    this.fd = fileCall("open", path, () => openSync(path, "wx", 0o600));
   }
 
   /** Bytes written so far. */
@@ -52,7 +52,7 @@ export class OutputFile {
   write(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length; ) {
       done += fileCall("write", this.path, () =>
-        writeSync(this.#fd, bytes, done, bytes.length - done, this.#length + done),
+        writeSync(this.fd, bytes, done, bytes.length - done, this.#length + done),
       );
     }
     this.#length += bytes.length;
@@ -60,18 +60,18 @@ export class OutputFile {
 
   /** Has `put` write `count` bytes to byte `offset` of the open file `fd`. */
   append(count: number, put: (fd: number, offset: number) => void): void {
-    put(this.#fd, this.#length);
+    put(this.fd, this.#length);
     this.#length += count;
   }
 
   /** Leaves out `count` bytes, which read as zeros and need no room on the disk. */
   skip(count: number): void {
     this.#length += count;
-    fileCall("ftruncate", this.path, () => ftruncateSync(this.#fd, this.#length));
+    fileCall("ftruncate", this.path, () => ftruncateSync(this.fd, this.#length));
   }
 
   close(): void {
-    if (this.#open) closeSync(this.#fd);
+    if (this.#open) closeSync(this.fd);
     this.#open = false;
   }
 }

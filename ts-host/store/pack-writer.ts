@@ -1,19 +1,34 @@
 /** Writing pages: a pack of those whose content is new, and streams that say which page is where. */
+import { Worker } from "node:worker_threads";
+import { asset } from "../assets.ts";
 import { CriuWasmError } from "../errors.ts";
-import { BinaryWriter } from "../images/binary.ts";
 import type { FillPages, PageSink } from "../images/checkpoint.ts";
 import { OutputFile } from "../images/files.ts";
-import { CHUNK_PAGES, checksum, newHashKey, PAGE_SIZE, PagePacker, ZERO_PAGE } from "../wasm/pages.ts";
-import { encodeEnd, encodeHeader } from "./pack-format.ts";
+import {
+  CHUNK_PAGES,
+  checksum,
+  newHashKey,
+  PAGE_SIZE,
+  PagePacker,
+  type StoredRegion,
+  ZERO_PAGE,
+} from "../wasm/pages.ts";
+import { encodeEnd, encodeHeader, type PlacedRegion, REGION_ENTRY } from "./pack-format.ts";
 import { BLOCK_EXTENTS, type NumberedPack, type PageTable, packOf, type StreamTable } from "./page-table.ts";
+import { SealSlots, shareSlots } from "./seal-slots.ts";
 
 export interface PackOptions {
   compress: "none" | "lz4";
   /** Pages that are compressed together, and read back together: 1 to MAX_REGION_PAGES. */
   regionPages: number;
+  /** Threads that compress and write, this one among them. */
+  threads: number;
 }
 
-export const DEFAULT_PACK_OPTIONS: PackOptions = { compress: "lz4", regionPages: 16 };
+export const DEFAULT_PACK_OPTIONS: PackOptions = { compress: "lz4", regionPages: 16, threads: 1 };
+
+/** Regions that wait for each thread. */
+const SLOTS_PER_THREAD = 16;
 
 /** Pages that are there already, in packs of a store. */
 export interface KnownPages {
@@ -41,7 +56,8 @@ export class PackWriter {
   readonly #known: KnownPages;
   readonly #used = new Set<NumberedPack>();
   readonly #streams: StreamWriter[] = [];
-  readonly #regions = new BinaryWriter();
+  readonly #regions = new RegionTable();
+  readonly #slots: SealSlots;
   #length = 0;
 
   /** `id`: of the checkpoint. */
@@ -55,6 +71,11 @@ export class PackWriter {
     for (const pack of known.packs) this.#packer.addKnown(known.hashes(pack), pack.first);
     this.#file = new OutputFile(path);
     this.#file.write(encodeHeader(id));
+    const others = options.compress === "none" ? 0 : options.threads - 1;
+    const shared = shareSlots(others * SLOTS_PER_THREAD, options.regionPages * PAGE_SIZE, this.#file);
+    this.#slots = new SealSlots(shared);
+    for (let thread = 0; thread < others; thread++)
+      new Worker(asset("seal-worker.mjs"), { workerData: shared }).unref();
   }
 
   /** Begins a stream of pages. */
@@ -88,28 +109,41 @@ export class PackWriter {
     }
   }
 
-  /** Writes the regions that are full; with `all`, the last one too. */
+  /** Writes the regions that are full, or lets another thread do it; with `all`, the last one too. */
   #seal(all: boolean): void {
     const { regionPages, compress } = this.#options;
     const fresh = this.#packer.freshPages;
-    let { length: offset } = this.#file;
+    const own: { region: number; sealed: StoredRegion }[] = [];
     let at = 0;
     for (; at + regionPages <= fresh || (all && at < fresh); at += regionPages) {
       const pages = Math.min(regionPages, fresh - at);
-      const { stored, encoding, checksum } = this.#packer.seal(at, pages, compress !== "none");
-      this.#regions.u64(offset).u32(stored).u32(encoding).u64(checksum);
-      offset += stored;
+      const region = Math.floor(this.#length / regionPages);
       this.#length += pages;
+      if (compress === "none") own.push({ region, sealed: this.#packer.leave(at, pages) });
+      else if (!this.#slots.offer(this.#packer.fresh(at, pages), region))
+        own.push({ region, sealed: this.#packer.seal(at, pages) });
     }
-    if (at === 0) return;
-    this.#file.write(this.#packer.output);
-    this.#packer.take(Math.min(at, fresh));
+    const done = Math.min(at, fresh);
+    if (done === 0) return;
+    this.#place(own, compress === "none" ? this.#packer.fresh(0, done) : this.#packer.output);
+    this.#slots.collect((region, placed) => this.#regions.set(region, placed));
+    this.#packer.take(done);
+  }
+
+  /** Writes regions that lie one after the other. */
+  #place(regions: { region: number; sealed: StoredRegion }[], bytes: Uint8Array): void {
+    let offset = this.#slots.takeEnd(bytes.length);
+    this.#slots.write(bytes, offset);
+    for (const { region, sealed } of regions) {
+      this.#regions.set(region, { offset, ...sealed });
+      offset += sealed.stored;
+    }
   }
 
   /** Appends a block of the index; answers its offset. */
   addBlock(bytes: Uint8Array): number {
-    const offset = this.#file.length;
-    this.#file.write(bytes);
+    const offset = this.#slots.takeEnd(bytes.length);
+    this.#slots.write(bytes, offset);
     return offset;
   }
 
@@ -117,15 +151,17 @@ export class PackWriter {
   finish(): PageTable {
     for (const stream of this.#streams) stream.finish();
     this.#seal(true);
+    this.#slots.drain((region, placed) => this.#regions.set(region, placed));
+    this.#slots.close();
     const trailer = {
       id: this.#id,
-      tableOffset: this.#file.length,
+      tableOffset: this.#slots.end,
       length: this.#length,
       regionPages: this.#options.regionPages,
       regionCount: Math.ceil(this.#length / this.#options.regionPages),
     };
-    const { end, summary } = encodeEnd(trailer, this.#regions.result());
-    this.#file.write(end);
+    const { end, summary } = encodeEnd(trailer, this.#regions.entries(trailer.regionCount));
+    this.#slots.write(end, trailer.tableOffset);
     this.#file.close();
     const others = this.#known.packs.filter((pack) => this.#used.has(pack));
     const packs = [...others, { ...summary, first: this.#first }];
@@ -133,7 +169,31 @@ export class PackWriter {
   }
 
   close(): void {
+    this.#slots.close();
     this.#file.close();
+  }
+}
+
+/** The entries of the table of regions, which come in any order. */
+class RegionTable {
+  #entries = new DataView(new ArrayBuffer(64 * REGION_ENTRY));
+
+  set(index: number, { offset, stored, encoding, checksum }: PlacedRegion): void {
+    const at = index * REGION_ENTRY;
+    if (at >= this.#entries.byteLength) {
+      const larger = new Uint8Array(2 * at);
+      larger.set(new Uint8Array(this.#entries.buffer));
+      this.#entries = new DataView(larger.buffer);
+    }
+    this.#entries.setBigUint64(at, BigInt(offset), true);
+    this.#entries.setUint32(at + 8, stored, true);
+    this.#entries.setUint32(at + 12, encoding, true);
+    this.#entries.setBigUint64(at + 16, checksum, true);
+  }
+
+  /** The first `count`. */
+  entries(count: number): Uint8Array {
+    return new Uint8Array(this.#entries.buffer, 0, count * REGION_ENTRY);
   }
 }
 

@@ -129,7 +129,11 @@ function buildShim() {
 /** What runs under Node: the command, which loads what a verb needs when it is asked for, and the library. */
 async function buildPrograms() {
   rmSync("dist/chunks", { recursive: true, force: true });
-  const entries = { "criu-wasm": "ts-host/cli/criu-wasm.ts", offline: "ts-host/offline/node.ts" };
+  const entries = {
+    "criu-wasm": "ts-host/cli/criu-wasm.ts",
+    offline: "ts-host/offline/node.ts",
+    "seal-worker": "ts-host/store/seal-worker.ts",
+  };
   await bundle(entries, "dist", { splitting: true, chunkNames: "chunks/[name]-[hash]" });
 }
 

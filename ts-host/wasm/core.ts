@@ -45,7 +45,7 @@ export interface CoreExports {
   packFreshPages(): number;
   packTake(count: number): void;
 
-  sealRegion(pages: number, length: number, target: number, compress: boolean): number;
+  sealRegion(pages: number, length: number, target: number): number;
   sealedEncoding(): number;
   sealedChecksum(): bigint;
   openRegion(

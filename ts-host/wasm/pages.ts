@@ -37,20 +37,33 @@ export function newHashKey(): Uint8Array {
 /** Compresses regions, each independent of all others. */
 export class RegionSealer {
   readonly core = Core.load();
+  readonly #input: number;
+  readonly #inputSize: number;
   readonly #output: number;
-  readonly #capacity: number;
   #used = 0;
 
   /** `capacity`: bytes of pages that are sealed, at most, before `clear`. */
   constructor(capacity: number) {
-    this.#capacity = this.core.exports.lz4Bound(capacity);
-    this.#output = this.core.allocate(this.#capacity);
+    this.#inputSize = Math.min(capacity, MAX_REGION_PAGES * PAGE_SIZE);
+    this.#input = this.core.allocate(this.#inputSize);
+    this.#output = this.core.allocate(this.core.exports.lz4Bound(capacity));
   }
 
-  /** Appends a region, whose pages lie in the core's memory at `pages`, to the output. */
-  seal(pages: number, length: number, compress: boolean): StoredRegion {
+  /** Where the pages of a region may be put for `sealInput`. */
+  get input(): Uint8Array {
+    return this.core.view(this.#input, this.#inputSize);
+  }
+
+  /** Compresses `length` bytes of the input: the only region of the output. */
+  sealInput(length: number): StoredRegion {
+    this.clear();
+    return this.seal(this.#input, length);
+  }
+
+  /** Appends a region, whose pages lie in the core's memory at `pages`, to the output, compressed if that pays. */
+  seal(pages: number, length: number): StoredRegion {
     const { sealRegion, sealedEncoding, sealedChecksum } = this.core.exports;
-    const stored = sealRegion(pages, length, this.#output + this.#used, compress);
+    const stored = sealRegion(pages, length, this.#output + this.#used);
     this.#used += stored;
     return { stored, encoding: sealedEncoding(), checksum: BigInt.asUintN(64, sealedChecksum()) };
   }
@@ -118,10 +131,17 @@ export class PagePacker {
     return this.#core.view(this.#core.exports.packFresh() + at * PAGE_SIZE, count * PAGE_SIZE);
   }
 
-  /** Seals `count` new pages from the one with index `at` on, into the output. */
-  seal(at: number, count: number, compress: boolean): StoredRegion {
+  /** Compresses `count` new pages from the one with index `at` on, into the output. */
+  seal(at: number, count: number): StoredRegion {
+    return this.#sealer.seal(this.#core.exports.packFresh() + at * PAGE_SIZE, count * PAGE_SIZE);
+  }
+
+  /** Leaves them as they are. */
+  leave(at: number, count: number): StoredRegion {
     const { exports } = this.#core;
-    return this.#sealer.seal(exports.packFresh() + at * PAGE_SIZE, count * PAGE_SIZE, compress);
+    const stored = count * PAGE_SIZE;
+    const checksum = exports.xxh64(exports.packFresh() + at * PAGE_SIZE, stored, 0n);
+    return { stored, encoding: AS_IT_IS, checksum: BigInt.asUintN(64, checksum) };
   }
 
   /** The first `count` new pages are done with, and so is the output. */
@@ -155,8 +175,8 @@ export class PageHasher {
   }
 }
 
-/** Regions that an unpacker keeps decompressed: 4 MiB. */
-export const REGION_SLOTS = 16;
+/** Regions that an unpacker keeps decompressed: 1 MiB. */
+export const REGION_SLOTS = 4;
 const SLOT_SIZE = MAX_REGION_PAGES * PAGE_SIZE;
 
 /** Opens regions of packs: REGION_SLOTS of them at a time. */

@@ -21,11 +21,11 @@ export function sealedChecksum(): u64 {
 }
 
 /**
- * Stores the `length` bytes at `pages` to `target`, which has room for `lz4Bound(length)`, and returns how many
+ * Compresses the `length` bytes at `pages` to `target`, which has room for `lz4Bound(length)`, and returns how many
  * bytes they became: as they are unless compression saves a sixteenth.
  */
-export function sealRegion(pages: usize, length: u32, target: usize, compress: bool): u32 {
-  let stored: u32 = compress ? lz4CompressWords(pages, length, target) : length;
+export function sealRegion(pages: usize, length: u32, target: usize): u32 {
+  let stored: u32 = lz4CompressWords(pages, length, target);
   encoding = stored < length - (length >> 4) ? LZ4 : AS_IT_IS;
   if (encoding == AS_IT_IS) {
     memory.copy(target, pages, length);

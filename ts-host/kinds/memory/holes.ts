@@ -6,7 +6,7 @@ import type { Range } from "../../remote/memory.ts";
 import { PAGE } from "./pages.ts";
 
 /** End of what a 64-bit process may map (47 bits), and a low end that mmap_min_addr leaves alone. */
-const TASK_SIZE = 0x7fff_ffff_f000n;
+export const TASK_SIZE = 0x7fff_ffff_f000n;
 const LOWEST = 0x10000n;
 
 /** The lowest hole of `size` bytes that none of the ranges touches. */

@@ -17,6 +17,7 @@ import { describeMappings } from "./mappings.ts";
 import { dumpPrivatePages, StoppedMemory } from "./pages.ts";
 import { Snapshot } from "./snapshot.ts";
 import { is, VMA_ANON_SHARED } from "./vma.ts";
+import { checkMemory } from "./well-formed.ts";
 
 /** The words before AT_NULL, which images leave out. */
 function withoutEnd(auxv: bigint[]): bigint[] {
@@ -99,6 +100,7 @@ export const memory: Kind = {
       if (task.mm.vmas.some((vma) => is(vma, VMA_ANON_SHARED))) {
         throw new UnsupportedError("shared memory without a record in memfd.img, as older CRIUs dumped it");
       }
+      checkMemory(task);
     },
     memory: mapAddressSpace,
     content(task) {

@@ -18,6 +18,7 @@ import {
   MAP_NORESERVE,
   MAP_PRIVATE,
   MAP_SHARED,
+  PROT_EXEC,
 } from "../../kernel/abi/mman.ts";
 import type { SmapsVma } from "../../kernel/proc/smaps.ts";
 import { registerMappedFile } from "../files/mapped.ts";
@@ -56,6 +57,7 @@ const REFUSED: Record<string, string> = {
   ui: "memory registered with userfaultfd (minor faults)",
   dp: "droppable memory (MAP_DROPPABLE)",
   sl: "a sealed mapping (mseal)",
+  sf: "a mapping with MAP_SYNC",
 };
 
 const KERNELS: Record<string, number> = {
@@ -70,6 +72,13 @@ function refuse(mapping: SmapsVma, what: string): never {
   throw new UnsupportedError(`mapping ${where} is ${what}: not supported yet`, {
     file: mapping.path.toString() || undefined,
   });
+}
+
+/** The kernel itself gives a key to memory that may be executed only. */
+function refuseUnsupported(mapping: SmapsVma): void {
+  for (const [flag, what] of Object.entries(REFUSED)) if (mapping.flags.has(flag)) refuse(mapping, what);
+  if (mapping.protectionKey !== 0 && mapping.prot !== PROT_EXEC)
+    refuse(mapping, "memory with a protection key");
 }
 
 function advice(mapping: SmapsVma): bigint | undefined {
@@ -122,7 +131,7 @@ function describe(task: DumpTask, mapping: SmapsVma): VmaEntry {
   const entry = baseEntry(mapping);
   const kernels = KERNELS[name];
   if (kernels !== undefined) return { ...entry, status: kernels, flags: entry.flags | MAP_ANONYMOUS };
-  for (const [flag, what] of Object.entries(REFUSED)) if (mapping.flags.has(flag)) refuse(mapping, what);
+  refuseUnsupported(mapping);
   if (isAnonymous(name)) {
     entry.flags |= MAP_ANONYMOUS;
     entry.status |= VMA_ANON_PRIVATE | (name === "[heap]" ? VMA_HEAP : 0);

@@ -90,7 +90,7 @@ export class DumpThread {
 
   /** /proc/PID/task/TID/status, read once. */
   get status(): ProcStatus {
-    this.knownStatus ??= this.proc.status();
+    this.knownStatus ??= this.task.frozen?.statuses.get(this.tid) ?? this.proc.status();
     return this.knownStatus;
   }
 

@@ -73,7 +73,7 @@ interface Attribute<Dumped, Restored> {
   /** Option and arguments that set the value, which is the next argument. */
   setter: readonly number[];
   call?: "arch_prctl";
-  /** How the value is seen where the getter is not for everybody. */
+  /** How the value is seen by one who may not call the getter. */
   observe?(subject: Dumped): number;
   /** What of the getter's answer is the value; undefined for no such attribute, ANY for all values are alike. */
   interpret?(answer: number): number | typeof ANY | undefined;
@@ -236,13 +236,10 @@ function ask<D, R>(attribute: Attribute<D, R>, batch: Batch): () => number | typ
 }
 
 function dumpAttributes<D, R>(attributes: readonly Attribute<D, R>[], subject: D, batch: Batch): () => void {
-  const answers = attributes.map((attribute) => {
-    const seen = attribute.observe?.(subject);
-    return seen === undefined ? ask(attribute, batch) : () => seen;
-  });
+  const answers = attributes.map((attribute) => ask(attribute, batch));
   return () => {
     attributes.forEach((attribute, index) => {
-      const value = answers[index]!();
+      const value = answers[index]!() ?? attribute.observe?.(subject);
       if (typeof value === "number") attribute.keep(subject, value);
     });
   };

@@ -56,7 +56,7 @@ function isSame(a: Filter | undefined, b: Filter | undefined): boolean {
 }
 
 /** How many filters are equal at the beginning of all chains. */
-function commonLength(chains: readonly Chain[]): number {
+export function commonLength(chains: readonly Chain[]): number {
   const [first = [], ...others] = chains;
   const differs = first.findIndex((filter, index) => !others.every((chain) => isSame(chain[index], filter)));
   return differs < 0 ? first.length : differs;
@@ -93,19 +93,22 @@ function chainOf({ tid }: DumpThread): Chain {
   }
 }
 
-/** Appends a chain to the image's filters, in its order: the newest first. */
-function appendChain(filters: SeccompFilter[], { core }: DumpThread, chain: Chain): void {
+/** Appends a chain to the image's filters, in their order: the newest first. The place of the oldest. */
+export function appendChain(filters: SeccompFilter[], chain: Chain): number {
   const newest = filters.length;
   for (const { program, flags } of [...chain].reverse()) {
     const prev = filters.length === newest ? {} : { prev: filters.length - 1 };
     filters.push({ filter: program, flags, ...prev });
   }
-  core.seccomp_mode = SeccompMode.filter;
-  core.seccomp_filter = filters.length - 1;
+  return filters.length - 1;
 }
 
 function keep(task: DumpTask): void {
   const filters = task.images.single({ kind: "SECCOMP" }, () => ({ seccomp_filters: [] })).seccomp_filters;
+  const keepChain = ({ core }: DumpThread, chain: Chain) => {
+    core.seccomp_mode = SeccompMode.filter;
+    core.seccomp_filter = appendChain(filters, chain);
+  };
   const chains = new Map<DumpThread, Chain>();
   for (const thread of task.threads) {
     const { seccomp } = thread.status;
@@ -117,21 +120,21 @@ function keep(task: DumpTask): void {
     others.every((chain) => chain.length === own.length) && commonLength([own, ...others]) === own.length;
   if (areSame && own.length > 0) {
     const forAll = own.map(({ program, flags }) => ({ program, flags: flags | SECCOMP_FILTER_FLAG_TSYNC }));
-    appendChain(filters, task.leader, forAll);
+    keepChain(task.leader, forAll);
   } else {
-    for (const [thread, chain] of chains) appendChain(filters, thread, chain);
+    for (const [thread, chain] of chains) keepChain(thread, chain);
   }
 }
 
 /** The chain that begins with the filter `first` of the image, and whether all threads are to have it. */
-function follow(
+export function followChain(
   filters: readonly SeccompFilter[],
-  first: number | undefined,
+  first: number,
 ): { chain: Chain; isForAll: boolean } {
   const file = "seccomp.img";
   const chain: Chain = [];
   let isForAll = true;
-  for (let index = first; index !== undefined; index = filters[index]!.prev) {
+  for (let index: number | undefined = first; index !== undefined; index = filters[index]!.prev) {
     const entry = filters[index];
     if (!entry) throw new ImageError(`holds no seccomp filter ${index}`, { file });
     if (chain.length >= filters.length)
@@ -153,10 +156,11 @@ function follow(
 function chainsOf(task: RestoreTask): Map<RestoreThread, Chain> {
   const filtered = task.threads.filter(({ core }) => core.seccomp_mode === SeccompMode.filter);
   if (filtered.length === 0) return new Map();
-  const filters = task.context.reader.read({ kind: "SECCOMP" })[0]!.message.seccomp_filters;
+  const [record] = task.context.reader.read({ kind: "SECCOMP" });
+  const filters = record?.message.seccomp_filters ?? [];
   const chains = new Map<RestoreThread, Chain>();
   for (const thread of filtered) {
-    const { chain, isForAll } = follow(filters, thread.core.seccomp_filter);
+    const { chain, isForAll } = followChain(filters, thread.core.seccomp_filter ?? 0);
     for (const owner of isForAll ? task.threads : [thread]) chains.set(owner, chain);
   }
   return chains;
@@ -169,7 +173,7 @@ function install(thread: RestoreThread, { program, flags }: Filter, extraFlags: 
   // The filter does not slow the thread down by itself: its speculation control is an attribute of its own.
   const allFlags = flags | extraFlags | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
   const set = batch.call("seccomp", [SECCOMP_SET_MODE_FILTER, allFlags, fprog]);
-  thread.task.remoteOf!(thread).run(batch);
+  thread.remote.run(batch);
   // TSYNC answers with the thread that it could not reach.
   if (set.result !== 0) throw new CriuWasmError(`internal: filters cannot be given to thread ${set.result}`);
 }
@@ -189,7 +193,7 @@ function giveBack(task: RestoreTask): void {
   for (const thread of strict) {
     const batch = new Batch();
     batch.call("prctl", [PR_SET_SECCOMP, SECCOMP_MODE_STRICT]);
-    task.remoteOf!(thread).run(batch);
+    thread.remote.run(batch);
   }
 }
 

@@ -86,7 +86,7 @@ export const thread: Kind = {
   name: "thread",
 
   dumpThread(thread, batch) {
-    const comm = thread.proc.comm();
+    const comm = thread.status.name;
     const clearTid = batch.room(8);
     batch.call("prctl", [PR_GET_TID_ADDRESS, clearTid, 0, 0, 0]);
     const parentDeath = batch.room(4);

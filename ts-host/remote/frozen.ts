@@ -4,6 +4,7 @@
  */
 import { TargetGoneError, UnsupportedError } from "../errors.ts";
 import { SIGSTOP, signalBit } from "../kernel/abi/signal.ts";
+import type { ProcStatus } from "../kernel/proc/status.ts";
 import { ProcPid } from "../kernel/process.ts";
 import { Arena } from "./arena.ts";
 import { BlobRemote, endSignals } from "./blob.ts";
@@ -24,30 +25,39 @@ const STOP_TIMEOUT_US = 10_000_000;
 /** Code segment of 64-bit user code (__USER_CS). */
 const USER_CS = 0x33n;
 
-/** Makes a stopped thread ready for calls. Nothing that the thread could notice is changed. */
-function prepare(pid: number, tracee: Tracee): void {
+/** Makes a stopped thread ready for calls; its status. Nothing that the thread could notice is changed. */
+function prepare(pid: number, tracee: Tracee): ProcStatus {
   const { tid } = tracee;
   if (tracee.getRegisters().get("cs") !== USER_CS) {
     throw new UnsupportedError("runs 32-bit code: not supported yet", { pid, tid });
   }
   // Only asked now, because a thread that ran on after it was asked could have got its filters since.
-  if (new ProcPid(pid, tid).status().seccomp !== 0) tracee.suspendSeccomp(TARGET_OPTIONS);
+  const status = new ProcPid(pid, tid).status();
+  if (status.seccomp !== 0) tracee.suspendSeccomp(TARGET_OPTIONS);
   tracee.userDispatch = tracee.getUserDispatch();
   settleRseq(tracee);
   settleWait(tracee);
+  return status;
 }
 
 export class FrozenProcess {
   readonly pid: number;
   /** By tid. */
   readonly threads: ReadonlyMap<number, Tracee>;
+  /** /proc/PID/task/TID/status of the stopped threads, by tid. */
+  readonly statuses: ReadonlyMap<number, ProcStatus>;
   private readonly instruction: bigint;
   private readonly signals: number[];
   private arena: Arena | undefined;
 
-  private constructor(pid: number, threads: ReadonlyMap<number, Tracee>) {
+  private constructor(
+    pid: number,
+    threads: ReadonlyMap<number, Tracee>,
+    statuses: ReadonlyMap<number, ProcStatus>,
+  ) {
     this.pid = pid;
     this.threads = threads;
+    this.statuses = statuses;
     this.instruction = findSyscallInstruction(pid);
     const { sigCgt, sigPnd, shdPnd } = new ProcPid(pid).status();
     this.signals = endSignals(sigCgt, sigPnd | shdPnd);
@@ -57,8 +67,8 @@ export class FrozenProcess {
   static freeze(pid: number, options: FreezeOptions): FrozenProcess {
     const threads = stopAllThreads(pid, options.timeoutUs);
     try {
-      for (const tracee of threads.values()) prepare(pid, tracee);
-      return new FrozenProcess(pid, threads);
+      const statuses = new Map([...threads].map(([tid, tracee]) => [tid, prepare(pid, tracee)]));
+      return new FrozenProcess(pid, threads, statuses);
     } catch (error) {
       letGo(threads.values());
       throw error;

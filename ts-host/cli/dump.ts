@@ -7,7 +7,7 @@ import { fileCall } from "../images/files.ts";
 import { createCheckpoint } from "../images/open.ts";
 import { KINDS } from "../kinds/index.ts";
 import { loadShim } from "../native/ffi.ts";
-import { MAX_REGION_PAGES, PAGE_SIZE } from "../wasm/pages.ts";
+import { PAGE_SIZE } from "../wasm/pages.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { LOG_INFO, LOG_WARNING, type Log } from "./log.ts";
 import { logged } from "./logged.ts";
@@ -43,8 +43,8 @@ interface Options extends CommonOptions {
   timeout: number;
   pidfile?: string;
   store?: string;
-  compress: "none" | "lz4";
-  compressRegion: number;
+  compress?: "none" | "lz4";
+  compressRegion?: number;
 }
 
 /** A log or pid file may lie in the directory that is about to be made. */
@@ -56,8 +56,7 @@ function makeImagesDir({ imagesDir, logFile, pidfile }: Options): void {
 /** A size of whole pages, as a number of them. */
 function regionPages(text: string): number {
   const pages = Number(size(text)) / PAGE_SIZE;
-  if (!Number.isInteger(pages) || pages < 1 || pages > MAX_REGION_PAGES)
-    throw new InvalidArgumentError("must be a multiple of 4K, from 4K to 256K.");
+  if (!Number.isInteger(pages) || pages < 1) throw new InvalidArgumentError("must be a multiple of 4K.");
   return pages;
 }
 
@@ -149,15 +148,20 @@ export function dumpCommand(terminal: Terminal): Command {
       ),
     )
     .addOption(
-      new Option("-c, --compress [method]", "none or lz4: how pages are compressed")
+      new Option(
+        "-c, --compress [method]",
+        "none or lz4: how pages are compressed (default: lz4, in CRIU's format none)",
+      )
         .choices(["none", "lz4"])
-        .preset("lz4")
-        .default("lz4"),
+        .preset("lz4"),
     )
     .addOption(
-      new Option("--compress-region <size>", "compress so much at once, and read it back at once: 4K to 256K")
+      new Option(
+        "--compress-region [size]",
+        "compress so much at once, and read it back at once: 4K to 256K, in CRIU's format to 4M (default: 64K, in CRIU's format each page by itself)",
+      )
         .argParser(regionPages)
-        .default(16, "64K"),
+        .preset("256K"),
     )
     .addOption(
       new Option("-R, --leave-running", "let the process run on afterwards").conflicts("leaveStopped"),

@@ -1,6 +1,6 @@
 /** Reading CRIU's format, of which criu.ts is the other half. Runs wherever the core does. */
 import { ImageError } from "../errors.ts";
-import type { ImageKind } from "../generated/messages.ts";
+import type { ImageKind, PagemapEntry } from "../generated/messages.ts";
 import { PAGE_SIZE } from "../wasm/pages.ts";
 import type {
   CheckpointReader,
@@ -10,6 +10,13 @@ import type {
   PageFigures,
   PageSource,
 } from "./checkpoint.ts";
+import {
+  CompressedSource,
+  isCompressed,
+  type PagemapRecord,
+  partsOf,
+  withoutCompression,
+} from "./criu-compressed.ts";
 import { imageFileName, parseImage, parseImageFileName } from "./framing.ts";
 import { type FileSource, type RandomFile, readWhole } from "./source.ts";
 
@@ -29,7 +36,9 @@ export class CriuReader implements CheckpointReader {
   readonly location: string;
   readonly #source: FileSource;
   readonly #images = new Map<string, ImageName>();
-  readonly #streams = new Map<number, RawSource>();
+  readonly #streams = new Map<number, PageSource & { close(): void }>();
+  /** For each stream that has compressed pages: the entries whose pages it has. Undefined: not looked for yet. */
+  #compressed: Map<number, PagemapEntry[]> | undefined;
 
   constructor(source: FileSource) {
     this.location = source.location;
@@ -50,7 +59,22 @@ export class CriuReader implements CheckpointReader {
 
   read<K extends ImageKind>(name: ImageName<K>): ImageRecord<K>[] {
     const file = this.#source.open(imageFileName(name));
-    return parseImage(name.kind, readWhole(file, MAX_IMAGE), file.path);
+    const records = parseImage(name.kind, readWhole(file, MAX_IMAGE), file.path);
+    return name.kind === "PAGEMAP" || name.kind === "SHMEM_PAGEMAP" ? plainEntries(records) : records;
+  }
+
+  /** The pagemaps say which streams are compressed: all of them are looked through, once. */
+  #compressedStreams(): Map<number, PagemapEntry[]> {
+    if (this.#compressed !== undefined) return this.#compressed;
+    this.#compressed = new Map();
+    for (const name of this.list()) {
+      if (name.kind !== "PAGEMAP" && name.kind !== "SHMEM_PAGEMAP") continue;
+      const file = this.#source.open(imageFileName(name));
+      const records = parseImage(name.kind, readWhole(file, MAX_IMAGE), file.path);
+      const { pagesId, present } = partsOf(records as PagemapRecord[]);
+      if (pagesId !== undefined && present.some(isCompressed)) this.#compressed.set(pagesId, present);
+    }
+    return this.#compressed;
   }
 
   size(name: ImageName): number {
@@ -60,9 +84,14 @@ export class CriuReader implements CheckpointReader {
   }
 
   pageFigures(): PageFigures {
-    const lengths = this.streams().map((id) => this.pages(id).length);
-    const pages = lengths.reduce((sum, length) => sum + length, 0);
-    return { pages, zero: 0, kept: pages, bytes: pages * PAGE_SIZE };
+    const figures: PageFigures = { pages: 0, zero: 0, kept: 0, bytes: 0 };
+    for (const id of this.streams()) {
+      const { length } = this.pages(id);
+      figures.pages += length;
+      figures.kept += length;
+      figures.bytes += this.size({ kind: "PAGES", id });
+    }
+    return figures;
   }
 
   streams(): number[] {
@@ -73,7 +102,9 @@ export class CriuReader implements CheckpointReader {
   pages(id: number): PageSource {
     let source = this.#streams.get(id);
     if (source === undefined) {
-      source = new RawSource(this.#source.open(imageFileName({ kind: "PAGES", id })));
+      const file = this.#source.open(imageFileName({ kind: "PAGES", id }));
+      const entries = this.#compressedStreams().get(id);
+      source = entries === undefined ? new RawSource(file) : new CompressedSource(file, entries);
       this.#streams.set(id, source);
     }
     return source;
@@ -85,7 +116,21 @@ export class CriuReader implements CheckpointReader {
   }
 }
 
-class RawSource implements PageSource {
+/**
+ * How pages are compressed is said by the pagemap, and is an affair of this file's alone: entries come without, and
+ * pages as they were.
+ */
+function plainEntries<K extends ImageKind>(records: ImageRecord<K>[]): ImageRecord<K>[] {
+  for (const record of records) {
+    const entry = record.message as PagemapEntry;
+    if (entry.compressed_size?.length > 0)
+      record.message = withoutCompression(entry) as ImageRecord<K>["message"];
+  }
+  return records;
+}
+
+/** Pages as they are, one after the other. */
+export class RawSource implements PageSource {
   readonly length: number;
   readonly #file: RandomFile;
   readonly #buffer = new Uint8Array(CHUNK_PAGES * PAGE_SIZE);

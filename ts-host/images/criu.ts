@@ -1,8 +1,8 @@
-/** CRIU's format: a directory of image files as CRIU itself names and writes them, and `pages-ID.img`, raw pages. */
-import { readdirSync, rmSync } from "node:fs";
+/** CRIU's format: a directory of image files as CRIU itself names and writes them, and `pages-ID.img`, pages. */
+import { readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CriuWasmError } from "../errors.ts";
-import type { ImageKind } from "../generated/messages.ts";
+import type { ImageKind, PagemapEntry } from "../generated/messages.ts";
 import { PAGE_SIZE } from "../wasm/pages.ts";
 import type {
   CheckpointWriter,
@@ -12,8 +12,9 @@ import type {
   PageSink,
   PutPages,
 } from "./checkpoint.ts";
-import { CHUNK_PAGES, INVENTORY_NAME } from "./criu-reader.ts";
-import { fileCall, OutputFile } from "./files.ts";
+import { compressEntries, type PagemapRecord, partsOf } from "./criu-compressed.ts";
+import { CHUNK_PAGES, INVENTORY_NAME, RawSource } from "./criu-reader.ts";
+import { fileCall, InputFile, OutputFile } from "./files.ts";
 import { imageFileName, parseImageFileName, writeImage } from "./framing.ts";
 import { Staging } from "./staging.ts";
 import { StreamIds } from "./stream-ids.ts";
@@ -25,9 +26,14 @@ export class CriuWriter implements CheckpointWriter {
   readonly #buffer = new Uint8Array(CHUNK_PAGES * PAGE_SIZE);
   readonly #sinks: RawSink[] = [];
   readonly #names: string[] = [];
+  readonly #blockPages: number | undefined;
+  /** Pagemaps, until their pages are compressed. */
+  readonly #pagemaps: { name: ImageName; records: PagemapRecord[] }[] = [];
 
-  constructor(directory: string) {
+  /** `blockPages`: compress so many pages at once, 1 to MAX_BLOCK_PAGES; not given: pages are kept as they are. */
+  constructor(directory: string, blockPages?: number) {
     this.#staging = new Staging(directory);
+    this.#blockPages = blockPages;
   }
 
   #create(fileName: string): OutputFile {
@@ -37,6 +43,13 @@ export class CriuWriter implements CheckpointWriter {
   }
 
   image<K extends ImageKind>(name: ImageName<K>, records: ImageRecord<K>[]): void {
+    const isPagemap = name.kind === "PAGEMAP" || name.kind === "SHMEM_PAGEMAP";
+    if (isPagemap && this.#blockPages !== undefined)
+      this.#pagemaps.push({ name, records: records as PagemapRecord[] });
+    else this.#writeImage(name, records);
+  }
+
+  #writeImage<K extends ImageKind>(name: ImageName<K>, records: ImageRecord<K>[]): void {
     const content = writeImage(name.kind, records, imageFileName(name));
     const file = this.#create(imageFileName(name));
     try {
@@ -55,9 +68,32 @@ export class CriuWriter implements CheckpointWriter {
 
   commit(): void {
     for (const sink of this.#sinks) sink.close();
+    for (const { name, records } of this.#pagemaps) this.#compress(name, records, this.#blockPages!);
     this.#removeEarlierImages();
     const others = this.#names.filter((name) => name !== INVENTORY_NAME);
     this.#staging.publish(others, INVENTORY_NAME);
+  }
+
+  /** Blocks begin with each entry of the pagemap: only now, when it is known, can pages be compressed. */
+  #compress(name: ImageName, records: PagemapRecord[], blockPages: number): void {
+    const { pagesId, present } = partsOf(records);
+    const fileName = imageFileName({ kind: "PAGES", id: pagesId });
+    if (pagesId === undefined || present.length === 0 || !this.#names.includes(fileName)) {
+      this.#writeImage(name, records);
+      return;
+    }
+    const path = this.#staging.path(fileName);
+    const source = new RawSource(new InputFile(path));
+    const output = new OutputFile(`${path}.compressed`);
+    try {
+      const entries = records.slice(1).map(({ message }) => message as PagemapEntry);
+      const compressed = compressEntries(entries, source, blockPages, (bytes) => output.write(bytes));
+      this.#writeImage(name, [records[0], ...compressed.map((message) => ({ message }))] as ImageRecord[]);
+    } finally {
+      source.close();
+      output.close();
+    }
+    fileCall("rename", path, () => renameSync(output.path, path));
   }
 
   /** CRIU takes some files into account whenever they are there: none of another dump may stay, its inventory least. */

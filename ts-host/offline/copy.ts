@@ -75,7 +75,11 @@ function refuseForeignPages(name: ImageName, record: ImageRecord, index: number)
       hint: "criu-wasm squash makes one checkpoint of the chain",
     });
   }
+  // Readers of CRIU's images give entries without it.
   if (entry.compressed_size.length > 0) {
-    throw new UnsupportedError("compressed pages of CRIU 4.3 cannot be converted yet", context);
+    throw new UnsupportedError(
+      "says that its pages are compressed, which only pages of CRIU's images are",
+      context,
+    );
   }
 }

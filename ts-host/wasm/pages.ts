@@ -223,6 +223,49 @@ export class PageUnpacker {
   }
 }
 
+/** Blocks of pages as CRIU compresses them: LZ4 without checksums, zero pages as nothing. */
+export class BlockCodec {
+  readonly #core = Core.load();
+  readonly #pages: number;
+  readonly #stage: number;
+
+  /** `blockPages`: most pages in a block. */
+  constructor(blockPages: number) {
+    this.#pages = this.#core.allocate(blockPages * PAGE_SIZE);
+    this.#stage = this.#core.allocate(this.#core.exports.lz4Bound(blockPages * PAGE_SIZE));
+  }
+
+  /** Pages of the block: `count` from number `first` on. */
+  pages(first: number, count: number): Uint8Array {
+    return this.#core.view(this.#pages + first * PAGE_SIZE, count * PAGE_SIZE);
+  }
+
+  /** Where the `size` bytes of a block of `count` pages are to be put, before `open`. */
+  stage(size: number, count: number): Uint8Array {
+    return this.#core.view(size === count * PAGE_SIZE ? this.#pages : this.#stage, size);
+  }
+
+  /** Decompresses the `size` bytes of a block of `count` pages; false when they are not that. */
+  open(size: number, count: number): boolean {
+    const length = count * PAGE_SIZE;
+    if (size === length) return true;
+    if (size > 0) return this.#core.exports.lz4Decompress(this.#stage, size, this.#pages, length) === length;
+    this.pages(0, count).fill(0);
+    return true;
+  }
+
+  /** Compresses the first `count` pages of the block; a view. */
+  seal(count: number): Uint8Array {
+    const { isZeroPage, lz4Compress } = this.#core.exports;
+    const length = count * PAGE_SIZE;
+    let zero = true;
+    for (let page = 0; page < count && zero; page++) zero = isZeroPage(this.#pages + page * PAGE_SIZE) !== 0;
+    if (zero) return this.#core.view(this.#stage, 0);
+    const size = lz4Compress(this.#pages, length, this.#stage);
+    return size < length ? this.#core.view(this.#stage, size) : this.pages(0, count);
+  }
+}
+
 let summer: { core: Core; buffer: number; capacity: number } | undefined;
 
 /** XXH64 of `bytes`. */

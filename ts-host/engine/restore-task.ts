@@ -10,6 +10,7 @@ import type {
   ThreadInfoX86,
 } from "../generated/messages.ts";
 import type { CheckpointReader } from "../images/checkpoint.ts";
+import { mustHave, onlyMessage } from "../images/only-message.ts";
 import type { Batch } from "../remote/batch.ts";
 import { inBatches, type Remote } from "../remote/remote.ts";
 import type { Tracee } from "../remote/tracee.ts";
@@ -45,8 +46,9 @@ export class RestoreThread {
   constructor(task: RestoreTask, tid: number, core: CoreEntry) {
     this.task = task;
     this.tid = tid;
-    this.core = core.thread_core!;
-    this.info = core.thread_info!;
+    const name = { kind: "CORE", id: tid } as const;
+    this.core = mustHave(core, "thread_core", name);
+    this.info = mustHave(core, "thread_info", name);
   }
 
   get isLeader(): boolean {
@@ -95,13 +97,13 @@ export class RestoreTask {
     this.context = context;
     this.pstree = pstree;
     this.pid = pstree.pid;
-    const read = (tid: number) => reader.read({ kind: "CORE", id: tid })[0]!.message;
+    const read = (tid: number) => onlyMessage(reader, { kind: "CORE", id: tid });
     const tids = [this.pid, ...pstree.threads.filter((tid) => tid !== this.pid)];
-    this.core = read(this.pid).tc!;
+    this.core = mustHave(read(this.pid), "tc", { kind: "CORE", id: this.pid });
     this.comm = Buffer.from(this.core.comm).toString();
     this.threads = tids.map((tid) => new RestoreThread(this, tid, read(tid)));
     this.leader = this.threads[0]!;
-    this.mm = reader.read({ kind: "MM", id: this.pid })[0]!.message;
+    this.mm = onlyMessage(reader, { kind: "MM", id: this.pid });
   }
 
   get options(): RestoreOptions {

@@ -1,7 +1,9 @@
 /** restore: check, spawn the seed under the task's pid, run the phases, take the arena back, let it run. */
-import { CriuWasmError, HostMismatchError, ImageError } from "../errors.ts";
-import type { FileEntry } from "../generated/messages.ts";
+import { CriuWasmError, HostMismatchError, UnsupportedError } from "../errors.ts";
+import type { FileEntry, PstreeEntry } from "../generated/messages.ts";
 import type { CheckpointReader } from "../images/checkpoint.ts";
+import { imageFileName } from "../images/framing.ts";
+import { onlyMessage } from "../images/only-message.ts";
 import { CLONE_PARENT } from "../kernel/abi/sched.ts";
 import { ERRNO, errnoName } from "../kernel/errno.ts";
 import { ProcPid } from "../kernel/process.ts";
@@ -17,6 +19,7 @@ import { findSyscallInstruction } from "../remote/vdso.ts";
 import { Aftermath } from "./aftermath.ts";
 import { inKind, type Kind, RESTORE_PHASES, type RestorePhase } from "./kind.ts";
 import { type RestoreContext, type RestoreOptions, RestoreTask } from "./restore-task.ts";
+import { checkSoundness } from "./soundness.ts";
 
 /** How long the zombie of a dumped task may take until its parent has reaped it. */
 const ZOMBIE_PATIENCE_MS = 5000;
@@ -98,6 +101,16 @@ function readFiles(reader: CheckpointReader): Map<number, FileEntry> {
   return new Map(reader.read({ kind: "FILES" }).map(({ message }) => [message.id, message]));
 }
 
+function onlyProcess(reader: CheckpointReader): PstreeEntry {
+  const name = { kind: "PSTREE" } as const;
+  const { length } = reader.read(name);
+  if (length > 1)
+    throw new UnsupportedError(`${length} processes: trees are not supported yet`, {
+      file: imageFileName(name),
+    });
+  return onlyMessage(reader, name);
+}
+
 /** Restores the task of a checkpoint; its pid. Whatever fails, no process is left behind. */
 export function restore(
   reader: CheckpointReader,
@@ -112,15 +125,10 @@ export function restore(
     aftermath: new Aftermath(),
     warn,
   };
-  const tree = reader.read({ kind: "PSTREE" });
-  if (tree.length !== 1)
-    throw new ImageError(`holds ${tree.length} processes: trees are not supported yet`, {
-      phase: "restore",
-      file: "pstree.img",
-    });
-  const task = new RestoreTask(context, tree[0]!.message);
+  const task = new RestoreTask(context, onlyProcess(reader));
   try {
     runPhase(task, kinds, "check");
+    checkSoundness(reader, context.files);
     task.leader.tracee = spawnUnder(task.pid, options.sibling);
     bringBack(task, kinds);
     return task.pid;

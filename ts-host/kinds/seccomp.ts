@@ -15,6 +15,7 @@ import type { Kind } from "../engine/kind.ts";
 import type { RestoreTask, RestoreThread } from "../engine/restore-task.ts";
 import { CriuWasmError, ImageError, SystemCallError, UnsupportedError } from "../errors.ts";
 import { type SeccompFilter, SeccompMode } from "../generated/messages.ts";
+import { onlyMessage } from "../images/only-message.ts";
 import { PR_SET_SECCOMP } from "../kernel/abi/prctl.ts";
 import {
   PTRACE_SECCOMP_GET_FILTER,
@@ -156,8 +157,7 @@ export function followChain(
 function chainsOf(task: RestoreTask): Map<RestoreThread, Chain> {
   const filtered = task.threads.filter(({ core }) => core.seccomp_mode === SeccompMode.filter);
   if (filtered.length === 0) return new Map();
-  const [record] = task.context.reader.read({ kind: "SECCOMP" });
-  const filters = record?.message.seccomp_filters ?? [];
+  const filters = onlyMessage(task.context.reader, { kind: "SECCOMP" }).seccomp_filters;
   const chains = new Map<RestoreThread, Chain>();
   for (const thread of filtered) {
     const { chain, isForAll } = followChain(filters, thread.core.seccomp_filter ?? 0);

@@ -9,6 +9,7 @@ import type { RestoreTask } from "../../engine/restore-task.ts";
 import { FILES_ID } from "../../engine/tree.ts";
 import { CriuWasmError } from "../../errors.ts";
 import type { FdinfoEntry } from "../../generated/messages.ts";
+import { onlyMessage } from "../../images/only-message.ts";
 import { FD_CLOEXEC, O_CLOEXEC, O_PATH } from "../../kernel/abi/fcntl.ts";
 import type { Batch } from "../../remote/batch.ts";
 import { inBatches } from "../../remote/remote.ts";
@@ -89,7 +90,7 @@ function describeAll(task: DumpTask): Answers {
 
 function descriptorsOf(task: RestoreTask): FdinfoEntry[] {
   const { reader } = task.context;
-  const { files_id } = reader.read({ kind: "IDS", id: task.pid })[0]!.message;
+  const { files_id } = onlyMessage(reader, { kind: "IDS", id: task.pid });
   const name = { kind: "FDINFO", id: files_id } as const;
   if (!reader.has(name)) return [];
   return reader

@@ -4,11 +4,12 @@
  */
 import type { Kind } from "../../engine/kind.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
+import { onlyMessage } from "../../images/only-message.ts";
 import { Batch } from "../../remote/batch.ts";
 import { openRegistered, registerDirectory } from "./mapped.ts";
 
 function fsEntry(task: RestoreTask) {
-  return task.context.reader.read({ kind: "FS", id: task.pid })[0]!.message;
+  return onlyMessage(task.context.reader, { kind: "FS", id: task.pid });
 }
 
 function isHostsRoot(task: RestoreTask, id: number): boolean {

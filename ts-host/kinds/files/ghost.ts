@@ -29,6 +29,7 @@ import type { RestoreContext, RestoreTask } from "../../engine/restore-task.ts";
 import { ImageError, UnsupportedError } from "../../errors.ts";
 import { FdTypes, type GhostFileEntry, RemapType, type Timeval } from "../../generated/messages.ts";
 import { readGhostChunks, writeGhostChunks } from "../../images/framing.ts";
+import { onlyRecord } from "../../images/only-message.ts";
 import {
   AT_FDCWD,
   AT_SYMLINK_FOLLOW,
@@ -356,7 +357,10 @@ function setTimes(path: Buffer, { atim, mtim, criu_wasm }: GhostFileEntry): void
 
 function makeGhost(task: RestoreTask, made: Made, id: number, name: Buffer): Buffer {
   const { context } = task;
-  const { message: ghost, payload = new Uint8Array() } = context.reader.read({ kind: "GHOST_FILE", id })[0]!;
+  const { message: ghost, payload = new Uint8Array() } = onlyRecord(context.reader, {
+    kind: "GHOST_FILE",
+    id,
+  });
   const type = ghost.mode & S_IFMT;
   if (type === S_IFDIR && made.parents.has(name.toString("latin1"))) return name;
   makeParents(context, made, name);

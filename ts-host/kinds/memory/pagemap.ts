@@ -3,6 +3,7 @@ import type { RestoreTask } from "../../engine/restore-task.ts";
 import { ImageError } from "../../errors.ts";
 import type { PagemapEntry, PagemapHead } from "../../generated/messages.ts";
 import type { PageSource } from "../../images/checkpoint.ts";
+import { imageFileName } from "../../images/framing.ts";
 import type { Range } from "../../remote/memory.ts";
 import { RangeCursor } from "../../remote/ranges.ts";
 import { PAGE, PE_PARENT, PE_PRESENT } from "./pages.ts";
@@ -23,10 +24,23 @@ type PagemapKind = "PAGEMAP" | "SHMEM_PAGEMAP";
 /** The pagemap of a task (id: its pid) or of a shared object (id: its shmid). */
 export function readPagemap(task: RestoreTask, kind: PagemapKind, id: number | string): Pagemap {
   const { reader } = task.context;
-  const [head, ...entries] = reader.read({ kind, id });
-  if (!head) throw new ImageError("an empty pagemap", { kind, field: "pages_id" });
-  const source = reader.pages((head.message as PagemapHead).pages_id);
-  return { runs: presentRuns(entries.map(({ message }) => message as PagemapEntry)), source };
+  const name = { kind, id };
+  const [head, ...entries] = reader.read(name);
+  if (!head) throw new ImageError("no record: the image was cut", { file: imageFileName(name) });
+  const { pages_id } = head.message as PagemapHead;
+  const source = reader.pages(pages_id);
+  const runs = presentRuns(entries.map(({ message }) => message as PagemapEntry));
+  const pages = runs.reduce((sum, { start, end }) => sum + Number((end - start) / PAGE), 0);
+  if (pages !== source.length) {
+    throw new ImageError(
+      `lists ${pages} pages, but ${source.length} are stored for it: one of both was cut`,
+      {
+        file: imageFileName(name),
+        record: entries.length,
+      },
+    );
+  }
+  return { runs, source };
 }
 
 const privatePagemaps = new WeakMap<RestoreTask, Pagemap>();

@@ -81,6 +81,10 @@ export const VERBS: Record<string, Verb> = {
     summary: "write a checkpoint with other paths, addresses, pids and the like",
     load: async () => (await import("./rewrite.ts")).rewriteCommand,
   },
+  view: {
+    summary: "show a checkpoint in a browser",
+    load: async () => (await import("./view.ts")).viewCommand,
+  },
 };
 
 /** Thrown by a verb that has been asked a question, and whose answer, which is printed, is no. */

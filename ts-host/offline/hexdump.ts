@@ -1,4 +1,5 @@
 /** Memory as people look at it: address, bytes, characters; lines that repeat are one star. */
+import { ImageError } from "../errors.ts";
 import type { Memory, Piece } from "./memory.ts";
 import { drainPiece, inParts } from "./memory.ts";
 import type { Process } from "./process.ts";
@@ -84,4 +85,25 @@ class Lines {
 export function writeRaw(piece: Piece, write: (bytes: Uint8Array) => void): void {
   if (piece.content.is === "stored") drainPiece(piece, write);
   else write(new Uint8Array(Number(piece.end - piece.start)));
+}
+
+/** A line of a hexdump, or why there is none. */
+export interface HexdumpRow {
+  address: string;
+  line?: string;
+  missing?: string;
+}
+
+/** So many lines from `address` on, each of 16 bytes, none left out: for those who look at one window of memory. */
+export function* hexdumpRows(process: Process, address: bigint, rows: number): Generator<HexdumpRow> {
+  for (let row = 0; row < rows; row++) {
+    const at = address + BigInt(row * WIDTH);
+    const text = at.toString(16);
+    try {
+      yield { address: text, line: hexLine(at, process.memory.read(at, WIDTH)) };
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+      yield { address: text, missing: error.message.replace(/^address 0x[0-9a-f]+: /, "") };
+    }
+  }
 }

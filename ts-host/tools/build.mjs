@@ -6,7 +6,7 @@
  * Each step is skipped when none of its inputs is newer than its output.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -158,6 +158,47 @@ async function buildLibrary() {
   run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.types.json"]);
 }
 
+/** dist/view.html: the viewer, in one file with its worker, the core and the styles inside. */
+async function buildView() {
+  const { build } = await import("esbuild");
+  const bundled = async (entry, more) => {
+    const options = {
+      bundle: true,
+      write: false,
+      minify: true,
+      target: "es2022",
+      logLevel: "warning",
+      ...more,
+    };
+    const { outputFiles } = await build({ entryPoints: [entry], ...options });
+    return outputFiles[0].text;
+  };
+  const worker = await bundled("ts-host/view/worker.ts", {
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    format: "iife",
+    loader: { ".wasm": "binary" },
+  });
+  const workerCode = {
+    name: "worker-code",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^worker-code$/ }, () => ({ path: "worker-code", namespace: "built" }));
+      onLoad({ filter: /.*/, namespace: "built" }, () => ({ contents: worker, loader: "text" }));
+    },
+  };
+  const script = await bundled("ts-host/view/app.tsx", {
+    format: "iife",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    plugins: [workerCode],
+  });
+  const style = await bundled("ts-host/view/style.css", {});
+  const page = readFileSync("ts-host/view/page.html", "utf8")
+    .replace("/*STYLE*/", () => style)
+    .replace("/*SCRIPT*/", () => script.replaceAll("</script", "<\\/script"));
+  writeFileSync("dist/view.html", page);
+}
+
 async function bundle(entryPoints, outdir, more = {}) {
   const { build } = await import("esbuild");
   await build({
@@ -188,6 +229,7 @@ async function main() {
   buildShim();
   await buildPrograms();
   await buildLibrary();
+  await buildView();
   if (process.argv.includes("--tests")) {
     rmSync("build/test", { recursive: true, force: true });
     await bundle(filesUnder("test", ".test.ts"), "build/test", { outbase: "test" });

@@ -56,6 +56,7 @@ switch (what) {
     run(node, ["ts-host/tools/build.mjs", "--tests"]);
     if (names.length === 0) {
       run(node, ["node_modules/typescript/bin/tsc", "--noEmit"]);
+      run(node, ["node_modules/typescript/bin/tsc", "--noEmit", "-p", "ts-host/view"]);
       run("node_modules/.bin/biome", ["check", "."]);
     }
     run(node, ["--enable-source-maps", "--test", "--test-concurrency=2", ...testFiles()]);

@@ -1,0 +1,5 @@
+/** The worker, bundled, as text. */
+declare module "worker-code" {
+  const code: string;
+  export default code;
+}

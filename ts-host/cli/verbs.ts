@@ -85,6 +85,10 @@ export const VERBS: Record<string, Verb> = {
     summary: "show a checkpoint in a browser",
     load: async () => (await import("./view.ts")).viewCommand,
   },
+  preflight: {
+    summary: "tell what a restore of a checkpoint would meet on a machine",
+    load: async () => (await import("./preflight.ts")).preflightCommand,
+  },
 };
 
 /** Thrown by a verb that has been asked a question, and whose answer, which is printed, is no. */

@@ -1,0 +1,68 @@
+/** criu-wasm preflight: what a restore would meet, on this machine or another. */
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { UsageError } from "../errors.ts";
+import { openPath } from "../offline/node.ts";
+import { type HostFacts, preflight as obstaclesTo, pathsOf } from "../offline/preflight.ts";
+import { type Manual, newCommand } from "./command.ts";
+import { hostFacts } from "./host-facts.ts";
+import { imagesPath, json } from "./options.ts";
+import { machineJson, type Terminal } from "./terminal.ts";
+import { NegativeAnswer } from "./verbs.ts";
+
+interface Options {
+  imagesDir: string;
+  host?: string;
+  facts?: boolean;
+  json?: boolean;
+}
+
+function factsIn(path: string): HostFacts {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as HostFacts;
+  } catch (error) {
+    throw new UsageError(`no facts of a machine: ${(error as Error).message}`, { file: path });
+  }
+}
+
+async function preflight(options: Options, terminal: Terminal): Promise<void> {
+  const checkpoint = await openPath(options.imagesDir);
+  const host = options.host === undefined ? hostFacts(pathsOf(checkpoint)) : factsIn(options.host);
+  if (options.facts) return terminal.print(machineJson(host));
+  const obstacles = obstaclesTo(checkpoint, host);
+  checkpoint.close();
+  const errors = obstacles.filter(({ severity }) => severity === "error").length;
+  if (options.json) {
+    await terminal.print(machineJson({ restorable: errors === 0, obstacles }));
+  } else {
+    for (const { severity, about, message, remedy } of obstacles) {
+      await terminal.print(`${severity}: ${about}: ${message}\n    ${remedy}\n`);
+    }
+    await terminal.print(errors === 0 ? "nothing is known to stand in the way\n" : `${errors} obstacles\n`);
+  }
+  if (errors > 0) throw new NegativeAnswer();
+}
+
+const MANUAL: Manual = {
+  name: "preflight",
+  synopsis: "[-D DIR] [--host FACTS] [--facts] [--json]",
+  description: [
+    "Tells what a restore would meet: pids that are taken, files that are gone or have changed in size, mode or build id, ports in use, features of the CPU and the kernel, privileges, external resources; each with what to do about it.",
+    "On Linux it looks at this machine. --facts prints what it has looked at; on another machine, or about another, give that with --host.",
+  ],
+  examples: [
+    ["criu-wasm preflight -D images", "Would a restore work here?"],
+    ["criu-wasm preflight -D images --facts > target.json", "On the target: what is there."],
+    ["criu-wasm preflight -D images --host target.json", "Elsewhere: would a restore work there?"],
+  ],
+  exitStatus: "0 when nothing is known to stand in the way, 1 when something does, or something failed.",
+};
+
+export function preflightCommand(terminal: Terminal): Command {
+  return newCommand(MANUAL)
+    .addOption(imagesPath())
+    .option("--host <facts>", "file with the facts of a machine, as --facts prints them")
+    .option("--facts", "print the facts of this machine and judge nothing")
+    .addOption(json())
+    .action((options: Options) => preflight(options, terminal));
+}

@@ -10,6 +10,7 @@ import { IMAGE_KINDS, type ImageKind } from "../../ts-host/generated/messages.ts
 import type { ImageRecord } from "../../ts-host/images/checkpoint.ts";
 import { parseImage, parseImageFileName, writeImage } from "../../ts-host/images/framing.ts";
 import { tryCall } from "../../ts-host/native/calls.ts";
+import { headerSize, recordOffsets, withWord } from "../support/damage.ts";
 import { command } from "../support/in-process.ts";
 import { temporaryDirectory } from "../support/samples.ts";
 import { mustRun, startVictim, taskState, type Victim } from "../support/victim.ts";
@@ -55,17 +56,6 @@ async function assertRestores({ victim, images }: Subject): Promise<void> {
   await victim.expectPass();
 }
 
-/** Offsets of the records of an image. */
-function boundaries(kind: ImageKind, bytes: Buffer): number[] {
-  const offsets: number[] = [];
-  const hasPayload = "payload" in IMAGE_KINDS[kind];
-  for (let at = IMAGE_KINDS[kind].header === "magic" ? 4 : 8; at < bytes.length; ) {
-    offsets.push(at);
-    at = hasPayload ? bytes.length : at + 4 + bytes.readUInt32LE(at);
-  }
-  return offsets;
-}
-
 /** Damage that cannot be known: nothing else in CRIU's images tells of what is cut off. */
 function cannotBeKnown(kind: ImageKind, records: ImageRecord[], left: number): boolean {
   // The process has no filter and nobody needs statistics: what was in there says nothing.
@@ -95,12 +85,10 @@ test("images of CRIU's format, each cut between records, with a size of 2^32-1, 
     };
     const here = `${file.replaceAll(".", "\\.")}`;
     const missing = `${here}: no such file|is used by nothing|${here} (is missing|does not have)`;
-    for (const [record, offset] of boundaries(kind, bytes).entries()) {
-      const long = Buffer.from(bytes);
-      long.writeUInt32LE(0xffffffff, offset);
+    for (const [record, offset] of recordOffsets(kind, bytes).entries()) {
       await named(
         `record ${record} of 2^32-1 bytes`,
-        long,
+        withWord(bytes, offset, 0xffffffff),
         new RegExp(`${here}, record ${record}, offset ${offset + 4}: a record of 4294967295 bytes, but only`),
       );
       if (!cannotBeKnown(kind, records, record)) {
@@ -118,8 +106,7 @@ test("images of CRIU's format, each cut between records, with a size of 2^32-1, 
         new RegExp(`${here}, record ${record}, offset ${offset + 4}: a record of \\d+ bytes, but only 1`),
       );
     }
-    const wrong = Buffer.from(bytes);
-    wrong.writeUInt32LE(0x01020304, IMAGE_KINDS[kind].header === "magic" ? 0 : 4);
+    const wrong = withWord(bytes, headerSize(kind) - 4, 0x01020304);
     await named("with a wrong magic", wrong, new RegExp(`${here}, offset \\d: not an image of kind ${kind}`));
     await named("empty", Buffer.alloc(0), new RegExp(`${here}, offset 0: ends in the middle of the header`));
     if (!cannotBeKnown(kind, records, 0)) await named("missing", undefined, new RegExp(missing));

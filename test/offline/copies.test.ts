@@ -1,6 +1,6 @@
 /** Verbs that make a new checkpoint of one that is there: convert, squash, scrub. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { openDirectory } from "../../ts-host/offline/node.ts";
@@ -179,4 +179,52 @@ test("scrub: pipes, sockets, terminals and deleted files; names are reported", a
   assert.equal(payload("GHOST_FILE", 1), "#".repeat(16));
   assert.equal(Buffer.from(checkpoint.read({ kind: "TTY_DATA" })[0].message.data).toString(), "#".repeat(5));
   checkpoint.close();
+});
+
+test("compress and decompress: smaller, and the same again", async (t) => {
+  const folder = temporaryDirectory(t);
+  const criu = sampleDirectory(t, "loop-dynamic");
+  for (const more of [[], ["--region", "16"]]) {
+    const [small, back] = [join(folder, `small${more.length}`), join(folder, `back${more.length}`)];
+    const json = await must("compress", "-D", criu, "-o", small, ...more, "--json");
+    const { bytesBefore, bytesAfter } = JSON.parse(json) as { bytesBefore: number; bytesAfter: number };
+    assert.equal(bytesBefore, statSync(join(criu, "pages-1.img")).size);
+    assert.ok(bytesAfter < bytesBefore);
+    assert.equal(statSync(join(small, "pages-1.img")).size, bytesAfter);
+    assert.deepEqual(findings(small), []);
+    await must("decompress", "-D", small, "-o", back);
+    for (const name of readdirSync(criu))
+      assertSameBytes(readFileSync(join(back, name)), readFileSync(join(criu, name)), name);
+  }
+});
+
+test("dedup: what a later checkpoint has becomes holes in the earlier ones, and the last is as it was", async (t) => {
+  const last = chain(t);
+  const before = memory(last, 5, 0x10000n, 0x4000);
+  const [first, second] = ["first", "second"].map((name) => join(last, "..", name, "pages-5.img"));
+  const json = await must("dedup", "-D", last, "--json");
+  assert.deepEqual(JSON.parse(json), { pages: 3, checkpoints: 2 });
+  assert.deepEqual(memory(last, 5, 0x10000n, 0x4000), before);
+  assert.deepEqual(readFileSync(first), Buffer.concat([pageOf("1a"), new Uint8Array(8192)]));
+  assert.deepEqual(readFileSync(second), Buffer.concat([pageOf("2b"), new Uint8Array(4096)]));
+  assert.equal(statSync(first).blocks * 512, 4096);
+  const again = await must("dedup", "-D", last);
+  assert.match(again, /3 pages of 2 earlier checkpoints given back/);
+});
+
+test("convert into a store: the second checkpoint of the same pages adds none", async (t) => {
+  const folder = temporaryDirectory(t);
+  const criu = sampleDirectory(t, "zoo");
+  const store = join(folder, "store");
+  for (const name of ["one", "two"])
+    await must("convert", "--to", "native", "-D", criu, "-o", join(folder, name), "--store", store);
+  const figures = ["one", "two"].map((name) => {
+    const checkpoint = openDirectory(join(folder, name));
+    const { kept } = checkpoint.reader.pageFigures();
+    checkpoint.close();
+    return kept;
+  });
+  assert.ok(figures[0] > 1000);
+  assert.equal(figures[1], 0);
+  assert.deepEqual(findings(join(folder, "two")), []);
 });

@@ -10,13 +10,17 @@ import { machineJson, type Terminal } from "./terminal.ts";
 
 interface Options extends NewCheckpointOptions {
   to: "native" | "criu";
+  store?: string;
   json?: boolean;
 }
 
 async function convert(options: Options, terminal: Terminal): Promise<void> {
   const checkpoint = await openPath(options.imagesDir);
-  await inNewCheckpoint(checkpoint, { ...options, format: options.to }, (writer) =>
-    runSteps("convert", copyCheckpoint(checkpoint.reader, writer), terminal),
+  await inNewCheckpoint(
+    checkpoint,
+    { ...options, format: options.to },
+    (writer) => runSteps("convert", copyCheckpoint(checkpoint.reader, writer), terminal),
+    { store: options.store },
   );
   const images = checkpoint.list().length;
   checkpoint.close();
@@ -28,7 +32,7 @@ async function convert(options: Options, terminal: Terminal): Promise<void> {
 
 const MANUAL: Manual = {
   name: "convert",
-  synopsis: "--to native|criu -o DIR [-D DIR] [--json]",
+  synopsis: "--to native|criu -o DIR [-D DIR] [--store DIR] [--json]",
   description: [
     "Writes a checkpoint in the other format. Nothing is lost on either way: images of CRIU's that were made native and back are the same, byte for byte.",
   ],
@@ -46,6 +50,7 @@ export function convertCommand(terminal: Terminal): Command {
     .addOption(imagesPath())
     .addOption(outDir())
     .addOption(new Option("--to <format>", "the format").choices(["native", "criu"]).makeOptionMandatory())
+    .option("--store <dir>", "page store that many native checkpoints share")
     .addOption(json())
     .action((options: Options) => convert(options, terminal));
 }

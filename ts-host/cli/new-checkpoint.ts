@@ -3,7 +3,7 @@ import { realpathSync } from "node:fs";
 import { Option } from "commander";
 import { UsageError } from "../errors.ts";
 import type { CheckpointWriter } from "../images/checkpoint.ts";
-import { createCheckpoint } from "../images/open.ts";
+import { createCheckpoint, type PageOptions } from "../images/open.ts";
 import type { Checkpoint } from "../offline/checkpoint.ts";
 import { onSignal } from "./leftovers.ts";
 
@@ -26,13 +26,14 @@ export async function inNewCheckpoint<T>(
   checkpoint: Checkpoint,
   { imagesDir, outDir, format }: NewCheckpointOptions,
   body: (writer: CheckpointWriter) => Promise<T>,
+  pages: PageOptions = {},
 ): Promise<T> {
   if (isSamePlace(imagesDir, outDir)) {
     throw new UsageError("the new checkpoint cannot take the place of the one that is read", {
       file: outDir,
     });
   }
-  const writer = createCheckpoint(outDir, format ?? checkpoint.format);
+  const writer = createCheckpoint(outDir, format ?? checkpoint.format, pages);
   const callOff = onSignal(() => writer.abort());
   try {
     return await body(writer);

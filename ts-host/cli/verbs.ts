@@ -89,19 +89,22 @@ export const VERBS: Record<string, Verb> = {
     summary: "tell what a restore of a checkpoint would meet on a machine",
     load: async () => (await import("./preflight.ts")).preflightCommand,
   },
+  compress: {
+    summary: "write a checkpoint in CRIU's format with its pages compressed",
+    load: async () => (await import("./compress.ts")).compressCommand,
+  },
+  decompress: {
+    summary: "write a checkpoint in CRIU's format with its pages as they are",
+    load: async () => (await import("./compress.ts")).decompressCommand,
+  },
+  dedup: {
+    summary: "give back pages of earlier checkpoints that a later one has anew",
+    load: async () => (await import("./dedup.ts")).dedupCommand,
+  },
 };
 
 /** Thrown by a verb that has been asked a question, and whose answer, which is printed, is no. */
 export class NegativeAnswer extends Error {}
 
 /** Verbs of CRIU that do not exist here. */
-export const NOT_YET = [
-  "pre-dump",
-  "page-server",
-  "service",
-  "swrk",
-  "dedup",
-  "lazy-pages",
-  "cpuinfo",
-  "exec",
-];
+export const NOT_YET = ["pre-dump", "page-server", "service", "swrk", "lazy-pages", "cpuinfo", "exec"];

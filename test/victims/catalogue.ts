@@ -316,6 +316,7 @@ const refused = inArea("refused", {
   }),
   "leader-exited": { states: "Z", refusedAs: /leader|main thread/, checks: "the main thread has ended" },
   "deadline-scheduling": { refusedAs: /deadline/i, checks: "SCHED_DEADLINE" },
+  "seccomp-supervised": { refusedAs: /supervisor/, checks: "a seccomp filter that asks a supervisor" },
   "program-32-bit": { source: "program-32-bit.S", refusedAs: /32-bit/, checks: "a 32-bit program" },
   ...each("traced", "traced.c", ["running"], { refusedAs: /traced|debugger/, checks: "a debugger is there" }),
   ...each("traced", "traced.c", ["stopped"], {

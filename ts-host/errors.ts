@@ -98,5 +98,11 @@ export function describe(error: unknown): string {
     error.message,
   ];
   const line = parts.filter((part) => part !== undefined && part !== "").join(": ");
-  return hint === undefined ? line : `${line} (${hint})`;
+  return onOneLine(hint === undefined ? line : `${line} (${hint})`);
+}
+
+/** Names of tasks and files may hold newlines, and whatever a terminal heeds. */
+function onOneLine(text: string): string {
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return text.replace(/\n/g, "\\n").replace(/\p{Cc}/gu, escaped);
 }

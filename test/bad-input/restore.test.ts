@@ -10,6 +10,7 @@ import { IMAGE_KINDS, type ImageKind } from "../../ts-host/generated/messages.ts
 import type { ImageRecord } from "../../ts-host/images/checkpoint.ts";
 import { parseImage, parseImageFileName, writeImage } from "../../ts-host/images/framing.ts";
 import { tryCall } from "../../ts-host/native/calls.ts";
+import { spawnSeed } from "../../ts-host/native/ffi.ts";
 import { headerSize, recordOffsets, withWord } from "../support/damage.ts";
 import { command } from "../support/in-process.ts";
 import { temporaryDirectory } from "../support/samples.ts";
@@ -23,9 +24,13 @@ interface Subject {
   images: string;
 }
 
-/** A process with several open files, dumped and gone. */
-async function dumped(t: TestContext, format: "native" | "criu"): Promise<Subject | undefined> {
-  const victim = await startVictim(t, victims.find(({ name }) => name === "file-offset")!);
+/** A process, by default one with several open files, dumped and gone. */
+async function dumped(
+  t: TestContext,
+  format: "native" | "criu",
+  name = "file-offset",
+): Promise<Subject | undefined> {
+  const victim = await startVictim(t, victims.find((entry) => entry.name === name)!);
   if (!victim) return undefined;
   const images = join(victim.dir, "images");
   await mustRun(["dump", "-t", String(victim.pid), "-D", images, "--format", format], victim.dir);
@@ -313,6 +318,24 @@ test("a pid that is taken: by whom, and what to do", async (t) => {
   );
   subject.victim.go();
   await subject.victim.expectPass();
+});
+
+test("a thread id that is taken: by whom", async (t) => {
+  const subject = await dumped(t, "criu", "thread-names");
+  if (!subject) return;
+  const ids = readdirSync(subject.images).map((file) => Number(/^core-(\d+)\.img$/.exec(file)?.[1]));
+  const taken = ids.find((id) => id > 0 && id !== subject.victim.pid)!;
+  assert.equal(spawnSeed(taken), taken);
+  try {
+    assert.match(
+      await refusal(subject, "taken"),
+      new RegExp(`its thread id ${taken} is taken by seed \\(end`),
+    );
+  } finally {
+    tryCall("kill", taken, SIGKILL);
+    tryCall("wait4", taken, 0, 0, 0);
+  }
+  await assertRestores(subject);
 });
 
 test("no checkpoint: an empty directory, someone else's, none at all, a file, one whose dump has not finished", async (t) => {

@@ -20,6 +20,7 @@ import { Aftermath } from "./aftermath.ts";
 import { inKind, type Kind, RESTORE_PHASES, type RestorePhase } from "./kind.ts";
 import { type RestoreContext, type RestoreOptions, RestoreTask } from "./restore-task.ts";
 import { checkSoundness } from "./soundness.ts";
+import { idTaken } from "./taken.ts";
 
 /** How long the zombie of a dumped task may take until its parent has reaped it. */
 const ZOMBIE_PATIENCE_MS = 5000;
@@ -57,7 +58,7 @@ function spawnUnder(pid: number, sibling: boolean): Tracee {
             : undefined,
       });
     }
-    if (performance.now() > deadline || !isZombie(pid)) throw pidTaken(pid);
+    if (performance.now() > deadline || !isZombie(pid)) throw idTaken("pid", pid);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
   }
 }
@@ -68,19 +69,6 @@ function isZombie(pid: number): boolean {
   } catch {
     return true; // gone meanwhile, or an id of a thread or group that /proc does not list
   }
-}
-
-function pidTaken(pid: number): HostMismatchError {
-  let holder = "";
-  try {
-    holder = ` by ${new ProcPid(pid).comm().toString()}`;
-  } catch {
-    // Not listed: a session or process group still has the number.
-  }
-  return new HostMismatchError(`its pid is taken${holder}`, {
-    pid,
-    hint: "end that process, or restore in another pid namespace",
-  });
 }
 
 /** Lends the seed its arena, where neither it nor the task has anything. */

@@ -4,6 +4,7 @@
  */
 import type { Kind } from "../engine/kind.ts";
 import type { RestoreTask } from "../engine/restore-task.ts";
+import { idTaken } from "../engine/taken.ts";
 import { GDT_ENTRY_TLS_MAX, GDT_ENTRY_TLS_MIN, readUserDesc } from "../kernel/abi/ldt.ts";
 import { PR_GET_PDEATHSIG, PR_GET_TID_ADDRESS, PR_SET_NAME, PR_SET_PDEATHSIG } from "../kernel/abi/prctl.ts";
 import { PTRACE_GET_THREAD_AREA } from "../kernel/abi/ptrace.ts";
@@ -19,6 +20,7 @@ import {
   CLONE_VM,
   cloneArgs,
 } from "../kernel/abi/sched.ts";
+import { ProcPid } from "../kernel/process.ts";
 import { call, callOnTask } from "../native/calls.ts";
 import { Batch } from "../remote/batch.ts";
 import { rseqRegistration } from "../remote/rseq.ts";
@@ -113,7 +115,14 @@ export const thread: Kind = {
     };
   },
 
-  restoreTask: { threads: cloneThreads },
+  restoreTask: {
+    check(task) {
+      for (const { tid } of task.threads.slice(1)) {
+        if (new ProcPid(tid).exists()) throw idTaken(`thread id ${tid}`, tid);
+      }
+    },
+    threads: cloneThreads,
+  },
 
   restoreThread: {
     thread(thread, batch) {

@@ -6,6 +6,7 @@
 #define HEADER_DONE 0		/* u64: ops made */
 #define HEADER_MASK 8		/* u64: the thread's own signal mask */
 #define HEADER_REGISTERS 16	/* the thread's own registers, a struct user_regs_struct */
+#define HEADER_END_MASK 232	/* u64: the blob's own use */
 #define HEADER_SIZE 256
 
 #define OP_NR 0			/* u32 */

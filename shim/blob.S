@@ -3,8 +3,8 @@
  * sends its own thread a signal, at which the tracer stops the thread. Position independent; no stack, no
  * call or return, no FPU. shim/README.md has the whole ABI.
  *
- * In:  rbx = address of the arena's header, r12 = first op, r13 = number of ops, r15 = the signal; rsp is the
- *      thread's own.
+ * In:  rbx = address of the arena's header, r12 = first op, r13 = number of ops, r14 = all signals but the one
+ *      to be sent, r15 = that signal; all signals are blocked; rsp is the thread's own.
  * Out: stopped at cw_blob_stand. Header and ops say what was done.
  *
  * A thread that nobody stops there has lost its tracer. It puts its own mask and registers back and goes on
@@ -15,6 +15,15 @@
 	.text
 	.globl	cw_blob_start, cw_blob_stand, cw_blob_end
 	.hidden	cw_blob_start, cw_blob_stand, cw_blob_end
+
+/* The mask at rsi. */
+.macro	SET_MASK
+	xor	%edx, %edx
+	lea	14(%rdx), %eax		/* rt_sigprocmask */
+	lea	2(%rdx), %edi		/* SIG_SETMASK */
+	lea	8(%rdx), %r10d
+	syscall
+.endm
 
 cw_blob_start:
 .Lnext:	test	%r13, %r13
@@ -51,7 +60,7 @@ cw_blob_start:
 	jnz	3f
 	testb	$2, OP_FLAGS(%r12)	/* CHILD_ENDS */
 	jz	3f
-	mov	$231, %eax		/* exit_group: a child whose tracer died before it could hold it */
+	mov	$231, %al		/* exit_group: a child whose tracer died before it could hold it */
 	syscall
 3:
 	testb	$1, OP_FLAGS(%r12)	/* MAY_FAIL */
@@ -60,19 +69,18 @@ cw_blob_start:
 	cmp	$-4095, %rax
 	jb	.Lnext
 
-.Ldone:	mov	$186, %eax		/* gettid */
+.Ldone:	mov	%r14, HEADER_END_MASK(%rbx)
+	lea	HEADER_END_MASK(%rbx), %rsi
+	SET_MASK
+	mov	$186, %eax		/* gettid */
 	syscall
 	mov	%eax, %edi
 	mov	%r15d, %esi
 	mov	$200, %eax		/* tkill */
 	syscall
 cw_blob_stand:
-	mov	$14, %eax		/* rt_sigprocmask */
-	mov	$2, %edi		/* SIG_SETMASK */
 	lea	HEADER_MASK(%rbx), %rsi
-	xor	%edx, %edx
-	mov	$8, %r10d
-	syscall
+	SET_MASK
 	/* From here on signals may come; their frames go below rsp, into the room before the header. */
 	lea	HEADER_REGISTERS(%rbx), %rsp
 	pop	%r15

@@ -341,11 +341,12 @@ const hostile = inArea("hostile", {
   ...each("churn", "churn.c", ["memory", "descriptors", "credentials", "children"], {
     checks: "something changes without pause",
   }),
-  ...each("execs", "execs.c", ["leader", "thread"], {
+  ...each("execs", "execs.c", ["leader", "thread", "crowd"], {
     states: "SRD",
     checks: "it executes itself over and over",
   }),
   "signal-storm": { states: "SR", checks: "numbered signals, of which none may be lost" },
+  "signals-counted": "counts signals of several numbers",
   "stop-continue": { states: "ST", checks: "stopped and continued without pause by its parent" },
   heartbeat: { states: "R", checks: "says how long it was out at most" },
 });

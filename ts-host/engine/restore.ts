@@ -6,6 +6,7 @@ import { imageFileName } from "../images/framing.ts";
 import { onlyMessage } from "../images/only-message.ts";
 import { CLONE_PARENT } from "../kernel/abi/sched.ts";
 import { ERRNO, errnoName } from "../kernel/errno.ts";
+import { pause } from "../kernel/pause.ts";
 import { ProcPid } from "../kernel/process.ts";
 import { findHole, takenRanges } from "../kinds/memory/holes.ts";
 import { spawnSeed } from "../native/ffi.ts";
@@ -59,7 +60,7 @@ function spawnUnder(pid: number, sibling: boolean): Tracee {
       });
     }
     if (performance.now() > deadline || !isZombie(pid)) throw idTaken("pid", pid);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    pause(5);
   }
 }
 

@@ -12,7 +12,7 @@ import { SYS, type SyscallName } from "../kernel/syscalls.ts";
 
 /** The same numbers as in shim/arena.h. */
 export const HEADER_SIZE = 256;
-export const HEADER = { DONE: 0, MASK: 8, REGISTERS: 16 } as const;
+export const HEADER = { DONE: 0, MASK: 8, REGISTERS: 16, END_MASK: 232 } as const;
 export const OP_SIZE = 64;
 export const OP = { NR: 0, FLAGS: 4, KINDS: 6, ARGS: 8, RET: 56 } as const;
 /** Bytes at which a batch is full: half an arena, so that there is room for one more of anything. */

@@ -72,26 +72,28 @@ export class BlobRemote implements Remote {
   }
 
   private runToEnd(batch: Batch, own: OwnState): void {
-    let registers = own.registers.with({
+    const registers = own.registers.with({
       rip: this.arena.code,
       rbx: this.arena.base,
       r12: this.arena.base + BigInt(HEADER_SIZE),
-      r13: BigInt(batch.ops.length),
       // No call is under way: nothing is to be restarted.
       orig_rax: -1n,
     });
+    let calls = BigInt(batch.ops.length);
     for (const signal of this.signals) {
-      this.tracee.setRegisters(registers.with({ r15: BigInt(signal) }));
-      this.tracee.setSignalMask(ALL_SIGNALS ^ signalBit(signal));
+      const others = ALL_SIGNALS ^ signalBit(signal);
+      this.tracee.setRegisters(registers.with({ r13: calls, r14: others, r15: BigInt(signal) }));
+      this.tracee.setSignalMask(ALL_SIGNALS);
       if (this.reachesEnd(signal, batch)) return;
-      registers = this.tracee.getRegisters();
+      // All calls were made; only the end is tried again, with another signal.
+      calls = 0n;
     }
     throw new CriuWasmError("gets signals faster than system calls can be made in it", {
       tid: this.tracee.tid,
     });
   }
 
-  /** False when the signal came from somebody else before the end: it is pending again, and another one will do. */
+  /** False when the signal came from somebody else just before the end: it is pending again, another one will do. */
   private reachesEnd(signal: number, batch: Batch): boolean {
     this.tracee.resume(PTRACE_CONT);
     for (;;) {

@@ -7,8 +7,10 @@ import { TARGET_OPTIONS, ThreadLostError, Tracee } from "./tracee.ts";
 
 /** How long a thread that is to be let go may take to stop once more for that. */
 const LET_GO_TIMEOUT_US = 1_000_000;
-/** How long one attempt to seize may wait for an exec that is under way. */
-const SEIZE_TIMEOUT_US = 20_000;
+/** How long one attempt to seize, or one wait for a stop, may last before an exec is looked for that blocks it. */
+const ATTEMPT_US = 20_000;
+/** How often the kernel may refuse a thread without a reason that can be seen: that the thread was just ending. */
+const REFUSALS = 50;
 
 /** Seizes and stops every thread, within `timeoutUs`. Whatever fails, all are let go. */
 export function stopAllThreads(pid: number, timeoutUs: number): Map<number, Tracee> {
@@ -24,8 +26,10 @@ export function stopAllThreads(pid: number, timeoutUs: number): Map<number, Trac
 
 /** Lets threads run on. One that does not stop for that is let go by the kernel when this program ends. */
 export function letGo(threads: Iterable<Tracee>): void {
-  // The leader, which is the first, ends as the last.
-  for (const tracee of [...threads].reverse()) {
+  // The leader, which is the first, ends as the last; and an exec waits for the end of all others.
+  const lastFirst = [...threads].reverse();
+  for (const tracee of lastFirst) tracee.reapIfEnded();
+  for (const tracee of lastFirst) {
     try {
       if (!tracee.isStopped) {
         tracee.interrupt();
@@ -43,6 +47,7 @@ class Freeze {
   readonly held = new Map<number, Tracee>();
   private readonly pid: number;
   private readonly deadline: number;
+  private refusals = 0;
 
   constructor(pid: number, timeoutUs: number) {
     this.pid = pid;
@@ -56,6 +61,7 @@ class Freeze {
       this.forgetLost(listed);
       const fresh = listed.filter((tid) => !this.held.has(tid));
       if (fresh.length === 0 && this.count() === listed.length) return;
+      if (this.isLate) throw new DeadlineError("makes threads faster than they stop", { pid: this.pid });
       const seized = fresh.map((tid) => this.seize(tid)).filter((tracee) => tracee !== undefined);
       for (const tracee of seized) this.stop(tracee);
     }
@@ -80,10 +86,8 @@ class Freeze {
     }
   }
 
-  private get timeLeftUs(): number {
-    const left = (this.deadline - performance.now()) * 1000;
-    if (left > 0) return left;
-    throw new DeadlineError("its threads could not all be stopped in time", { pid: this.pid });
+  private get isLate(): boolean {
+    return performance.now() > this.deadline;
   }
 
   /** Threads end; and after an exec by another thread, the leader is not the one that was stopped. */
@@ -96,55 +100,70 @@ class Freeze {
   /** undefined for a thread that has ended, or that is to be tried again. */
   private seize(tid: number): Tracee | undefined {
     try {
-      const tracee = this.seizeOnce(tid, Math.min(SEIZE_TIMEOUT_US, this.timeLeftUs));
+      const tracee = this.seizeOnce(tid);
       this.held.set(tid, tracee);
       tracee.interrupt();
       return tracee;
     } catch (error) {
-      if (error instanceof TargetGoneError) return undefined;
-      if (!(error instanceof DeadlineError)) throw error;
-      // The exec waits for threads that it ends, and they wait for their tracer to take notice.
-      for (const tracee of this.held.values()) tracee.reapIfEnded();
+      if (error instanceof DeadlineError) this.letExecGoOn();
+      else if (!(error instanceof TargetGoneError)) throw error;
       return undefined;
     }
   }
 
-  private seizeOnce(tid: number, timeoutUs: number): Tracee {
+  /** An exec waits for the threads that it ends, and those for their tracer to take notice. */
+  private letExecGoOn(): void {
+    for (const [tid, tracee] of this.held) if (tracee.reapIfEnded()) this.held.delete(tid);
+  }
+
+  private seizeOnce(tid: number): Tracee {
     try {
-      return Tracee.seize(tid, TARGET_OPTIONS, timeoutUs);
+      return Tracee.seize(tid, TARGET_OPTIONS, ATTEMPT_US);
     } catch (error) {
       if (!(error instanceof CriuWasmError) || error.context.errno !== "EPERM") throw error;
       const thread = new ProcPid(this.pid, tid);
       // A thread of ours, known by another id, that has become the leader by an exec.
-      if (thread.status().tracerPid === process.pid) return Tracee.adopt(tid);
+      if (thread.status().tracerPid === process.pid) return Tracee.findAgain(tid);
       refuseUnstoppableThread(thread);
-      if (/[ZX]/.test(thread.stat().state)) throw new TargetGoneError("the thread has ended", { tid });
+      if (++this.refusals < REFUSALS) throw new TargetGoneError("the thread has ended", { tid });
       throw error.within({ pid: this.pid, hint: "CAP_SYS_PTRACE is needed" });
     }
   }
 
   private stop(tracee: Tracee): void {
+    while (!this.isSettled(tracee)) {
+      if (this.isLate) throw this.whyNot(tracee.tid);
+      this.letExecGoOn();
+    }
+  }
+
+  /** Whether the thread has stopped, or ended, before the attempt is over. */
+  private isSettled(tracee: Tracee): boolean {
     const { tid } = tracee;
     try {
-      tracee.waitForInterrupt(this.timeLeftUs);
+      tracee.waitForInterrupt(ATTEMPT_US);
     } catch (error) {
-      if (error instanceof DeadlineError) throw this.explain(error, tid);
+      if (error instanceof DeadlineError) return false;
       if (!(error instanceof TargetGoneError)) throw error;
+      if (!this.held.has(tid)) return true;
       if (tid === this.pid && !(error instanceof ThreadLostError)) throw error;
       this.held.delete(tid);
       // Its id is another one now: the leader's, who is no more.
       if (error instanceof ThreadLostError) this.held.delete(this.pid);
     }
+    return true;
   }
 
-  private explain(error: DeadlineError, tid: number): DeadlineError {
+  private whyNot(tid: number): DeadlineError {
     const thread = new ProcPid(this.pid, tid);
     refuseUnstoppableThread(thread);
-    const waits = thread.stat().state === "D";
-    return error.within({
+    return new DeadlineError("did not stop in time", {
       pid: this.pid,
       tid,
-      hint: waits ? "it waits in the kernel for something that no signal interrupts" : "see --timeout",
+      hint:
+        thread.stat().state === "D"
+          ? "it waits in the kernel for something that no signal interrupts"
+          : "see --timeout",
     });
   }
 }

@@ -3,12 +3,16 @@
  * from outside; what it tells may have changed by the time of the freeze, so that asks again.
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import { SystemCallError, TargetGoneError, UnsupportedError } from "../errors.ts";
+import { TargetGoneError, UnsupportedError } from "../errors.ts";
+import { pause } from "../kernel/pause.ts";
 import { PF_IO_WORKER, PF_KTHREAD, PF_USER_WORKER } from "../kernel/proc/stat.ts";
 import { ProcPid } from "../kernel/process.ts";
 
 const EI_CLASS = 4;
 const ELFCLASS32 = 1;
+/** How often, and how far apart, a leader is looked at before it counts as a zombie. */
+const LOOKS = 5;
+const PAUSE_MS = 4;
 
 /** Refuses a process that cannot be frozen. */
 export function refuseUnstoppable(pid: number): void {
@@ -32,12 +36,20 @@ function refuseUnlessGone(thread: ProcPid): void {
   }
 }
 
+/** The leader is a zombie for a moment, too, while another thread executes a program and becomes the leader. */
+function hasEnded(thread: ProcPid): boolean {
+  for (let look = 0; look < LOOKS; look++) {
+    if (look > 0) pause(PAUSE_MS);
+    if (!/[ZX]/.test(thread.stat().state)) return false;
+  }
+  return true;
+}
+
 /** Refuses one thread, the leader among them. */
 export function refuseUnstoppableThread(thread: ProcPid): void {
   const { pid, tid } = thread;
-  const { flags, state, numThreads } = thread.stat();
-  const isLeader = tid === pid;
-  if (isLeader && (state === "Z" || state === "X")) {
+  const { flags, numThreads } = thread.stat();
+  if (tid === pid && hasEnded(thread)) {
     throw numThreads > 1
       ? new UnsupportedError("its main thread has ended: not supported yet", { pid })
       : new UnsupportedError("is a zombie: it has ended", { pid });
@@ -59,23 +71,23 @@ export function refuseUnstoppableThread(thread: ProcPid): void {
 }
 
 function refuse32Bit(pid: number): void {
-  const head = Buffer.alloc(EI_CLASS + 1);
-  const fd = openExecutable(pid);
-  try {
-    readSync(fd, head, 0, head.length, 0);
-  } finally {
-    closeSync(fd);
-  }
-  if (head[EI_CLASS] === ELFCLASS32)
+  if (readElfClass(pid) === ELFCLASS32) {
     throw new UnsupportedError("a 32-bit program: not supported yet", { pid });
+  }
 }
 
-function openExecutable(pid: number): number {
-  const op = `open(/proc/${pid}/exe)`;
+/** undefined when there is no program to be read, as in the middle of an exec. */
+function readElfClass(pid: number): number | undefined {
+  const head = Buffer.alloc(EI_CLASS + 1);
   try {
-    return openSync(`/proc/${pid}/exe`, "r");
-  } catch (error) {
-    const errno = (error as NodeJS.ErrnoException).code;
-    throw new SystemCallError("cannot read the program that it runs", { pid, op, errno }, error);
+    const fd = openSync(`/proc/${pid}/exe`, "r");
+    try {
+      readSync(fd, head, 0, head.length, 0);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return undefined;
   }
+  return head[EI_CLASS];
 }

@@ -31,8 +31,8 @@ import {
   peekSiginfoArgs,
   syscallUserDispatchConfig,
 } from "../kernel/abi/ptrace.ts";
-import { SIGTRAP, siginfo, signalName } from "../kernel/abi/signal.ts";
-import { __WALL, P_PID, WEXITED, WNOHANG } from "../kernel/abi/wait.ts";
+import { CLD_DUMPED, CLD_EXITED, CLD_KILLED, SIGTRAP, siginfo, signalName } from "../kernel/abi/signal.ts";
+import { __WALL, P_PID, WEXITED, WNOHANG, WNOWAIT } from "../kernel/abi/wait.ts";
 import { callOnTask, seizeTask, tryCall } from "../native/calls.ts";
 import { addressOf, waitFor } from "../native/ffi.ts";
 import { Registers } from "./registers.ts";
@@ -85,6 +85,15 @@ export class Tracee {
   /** A thread that is traced already: one cloned under PTRACE_O_TRACECLONE or CLONE_PTRACE. */
   static adopt(tid: number): Tracee {
     return new Tracee(tid);
+  }
+
+  /** A thread that is traced already, of which nobody knows whether its last stop was waited for. */
+  static findAgain(tid: number): Tracee {
+    const tracee = new Tracee(tid);
+    if (!tracee.isHeld() || tracee.news() !== 0) return tracee;
+    tracee.interrupt();
+    tracee.resume(PTRACE_CONT);
+    return tracee;
   }
 
   /** Whether its last stop was waited for, and it was not set running since. */
@@ -202,9 +211,19 @@ export class Tracee {
     this.stopped = false;
   }
 
-  /** Takes notice of the end of a thread, which else stays a zombie for want of its tracer; does not wait. */
-  reapIfEnded(): void {
-    tryCall("waitid", P_PID, this.tid, Buffer.alloc(128), WEXITED | WNOHANG | __WALL, 0);
+  /** Takes notice of the end of a thread, which else stays a zombie for want of its tracer. Whether it had ended. */
+  reapIfEnded(): boolean {
+    const hasEnded = [CLD_EXITED, CLD_KILLED, CLD_DUMPED].includes(this.news());
+    if (hasEnded) waitFor(this.tid, __WALL, 0);
+    return hasEnded;
+  }
+
+  /** What there is to be waited for, a CLD_ code, and will be after this; 0 for nothing. */
+  private news(): number {
+    const info = Buffer.alloc(siginfo.size);
+    // A stop is told whatever is asked for.
+    tryCall("waitid", P_PID, this.tid, info, WEXITED | WNOHANG | WNOWAIT | __WALL, 0);
+    return siginfo.read(info).si_code;
   }
 
   /** Waits for the end of a thread that was killed and takes notice of it. */

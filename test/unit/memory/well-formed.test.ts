@@ -19,7 +19,7 @@ function taskWith(vmas: VmaEntry[], pages?: { vaddr: bigint; nr_pages: bigint })
   const reader = {
     read: () => [{ message: { pages_id: 1 } }, ...entries],
     has: () => true,
-    pages: () => ({}),
+    pages: () => ({ length: Number(pages?.nr_pages ?? 0n) }),
   };
   return { pid: 7, mm: { vmas, mm_saved_auxv: [] }, context: { reader } } as unknown as RestoreTask;
 }

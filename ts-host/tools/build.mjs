@@ -234,6 +234,10 @@ async function main() {
     rmSync("build/test", { recursive: true, force: true });
     await bundle(filesUnder("test", ".test.ts"), "build/test", { outbase: "test" });
   }
+  if (process.argv.includes("--fuzz")) {
+    rmSync("build/fuzz", { recursive: true, force: true });
+    await bundle(filesUnder("test", ".fuzz.ts"), "build/fuzz", { outbase: "test/fuzz" });
+  }
   if (process.argv.includes("--bench")) {
     rmSync("build/bench", { recursive: true, force: true });
     await bundle(filesUnder("bench", ".bench.ts"), "build/bench", { outbase: "bench" });

@@ -70,6 +70,10 @@ switch (what) {
     run(node, ["ts-host/tools/build.mjs", "--bench"]);
     run(node, ["--enable-source-maps", "build/bench/main.bench.mjs", ...names]);
     break;
+  case "fuzz":
+    run(node, ["ts-host/tools/build.mjs", "--fuzz"]);
+    run(node, ["--enable-source-maps", "build/fuzz/main.fuzz.mjs", ...names]);
+    break;
   default:
-    fail("usage: run.mjs test|demo|bench [NAME ...]");
+    fail("usage: run.mjs test|demo|bench|fuzz [NAME ...]");
 }

@@ -67,6 +67,7 @@ const memory = inArea("memory", {
   mlock: "mlock and mlock2: flags, amount, and that MLOCK_ONFAULT pages are not populated",
   mlockall: "MCL_CURRENT and MCL_FUTURE, which also locks what is mapped afterwards",
   memfd: "sealed, unnamed, and only mapped memfds: seals, names, modes, offset, content, aliasing",
+  droppable: "memory that the kernel may drop (MAP_DROPPABLE) stays so",
   "memfd-executed": "a program in a memfd that is open and mapped for writing can be executed",
   "shared-opened": "shared anonymous memory that is open under a descriptor, and mapped privately too",
   "args-env-auxv": {

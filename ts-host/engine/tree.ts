@@ -8,7 +8,10 @@ import {
   type TaskKobjIdsEntry,
   type ThreadCoreEntry,
   type ThreadInfoX86,
+  type Timespec,
 } from "../generated/messages.ts";
+import { CLOCK_BOOTTIME, CLOCK_MONOTONIC, timespec } from "../kernel/abi/time.ts";
+import { call } from "../native/calls.ts";
 import type { DumpReport } from "./dump.ts";
 import type { DumpTask, DumpThread } from "./dump-task.ts";
 
@@ -45,6 +48,12 @@ function coreOf(thread: DumpThread): CoreEntry {
   };
 }
 
+function clock(id: number): Timespec {
+  const time = Buffer.alloc(timespec.size);
+  call("clock_gettime", id, time);
+  return timespec.read(time);
+}
+
 /** Queues all of them for the writer. */
 export function writeCommonImages(task: DumpTask, report: DumpReport): void {
   const { images, pid, pgid, sid } = task;
@@ -72,6 +81,9 @@ export function writeCommonImages(task: DumpTask, report: DumpReport): void {
       },
     },
   );
+  // What the clocks said, for a restore in a time namespace.
+  const clocks = { monotonic: clock(CLOCK_MONOTONIC), boottime: clock(CLOCK_BOOTTIME) };
+  images.append({ kind: "TIMENS", id: 0 }, { message: clocks });
   images.append(
     { kind: "STATS", id: "dump" },
     {

@@ -115,6 +115,7 @@ export const S_IFIFO = 0x1000;
 export const S_ISUID = 0x800;
 export const S_ISGID = 0x400;
 export const S_ISVTX = 0x200;
+export const S_IWUSR = 0o200;
 
 /** For F_SETLK and F_OFD_SETLK. */
 export const flock = struct("flock", {

@@ -20,6 +20,8 @@ export const MAP_POPULATE = 0x8000;
 export const MAP_NONBLOCK = 0x10000;
 export const MAP_STACK = 0x20000;
 export const MAP_HUGETLB = 0x40000;
+/** In the place of MAP_PRIVATE: pages that the kernel may drop at any time, after which they are zero. */
+export const MAP_DROPPABLE = 0x8;
 export const MAP_SYNC = 0x80000;
 export const MAP_FIXED_NOREPLACE = 0x100000;
 export const MAP_FILE = 0;

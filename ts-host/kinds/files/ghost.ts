@@ -201,19 +201,16 @@ function beyondMicroseconds({ atimeNs, mtimeNs }: BigIntStats): Pick<GhostFileEn
   return atim === 0 && mtim === 0 ? {} : { criu_wasm: { atim_ns: atim, mtim_ns: mtim } };
 }
 
-/** Content of a file: in chunks when it has holes. */
-function readContent(source: string, size: bigint): { chunks: boolean; payload: Uint8Array } {
+/** Content of a file: a chunk for each part between its holes. */
+function readContent(source: string, size: bigint): Uint8Array {
   const fd = openSync(source, "r");
   try {
-    const ranges = dataRanges(fd, size);
-    const pieces = ranges.map(({ start, end }) => {
+    const chunks = dataRanges(fd, size).map(({ start, end }) => {
       const content = Buffer.alloc(Number((end < size ? end : size) - start));
       readSync(fd, content, 0, content.length, start);
       return { offset: start, content };
     });
-    const whole = pieces.length === 1 && BigInt(pieces[0]!.content.length) === size;
-    if (whole || size === 0n) return { chunks: false, payload: pieces[0]?.content ?? new Uint8Array() };
-    return { chunks: true, payload: writeGhostChunks(pieces) };
+    return writeGhostChunks(chunks);
   } finally {
     closeSync(fd);
   }
@@ -239,7 +236,7 @@ function kernelDevice(dev: bigint): number {
 
 function writeGhost(task: DumpTask, { file, id }: Remap): void {
   const { stat, source } = file;
-  const content = stat.isFile() ? readContent(source, stat.size) : undefined;
+  const payload = stat.isFile() ? readContent(source, stat.size) : undefined;
   const message: GhostFileEntry = {
     uid: Number(stat.uid),
     gid: Number(stat.gid),
@@ -248,12 +245,12 @@ function writeGhost(task: DumpTask, { file, id }: Remap): void {
     ino: stat.ino,
     atim: timeval(stat.atimeNs),
     mtim: timeval(stat.mtimeNs),
-    ...(content?.chunks ? { chunks: true, size: stat.size } : {}),
+    ...(stat.isFile() ? { chunks: true, size: stat.size } : {}),
     ...(stat.isCharacterDevice() || stat.isBlockDevice() ? { rdev: Number(stat.rdev) } : {}),
     ...(stat.isSymbolicLink() ? { symlnk_target: readTarget(source) } : {}),
     ...beyondMicroseconds(stat),
   };
-  task.images.append({ kind: "GHOST_FILE", id }, { message, payload: content?.payload });
+  task.images.append({ kind: "GHOST_FILE", id }, { message, payload });
 }
 
 /** With the NUL that a system call expects. */

@@ -1,9 +1,9 @@
 /** Files that are held without a descriptor: mapped, executed, or a directory that the task is in. */
-import { readlinkSync, statSync } from "node:fs";
+import { lstatSync, readlinkSync, statSync } from "node:fs";
 import type { DumpTask } from "../../engine/dump-task.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
 import { FdTypes } from "../../generated/messages.ts";
-import { O_RDONLY } from "../../kernel/abi/fcntl.ts";
+import { O_RDONLY, O_RDWR, S_IWUSR } from "../../kernel/abi/fcntl.ts";
 import type { SmapsVma } from "../../kernel/proc/smaps.ts";
 import type { Batch, Op } from "../../remote/batch.ts";
 import type { HeldFile } from "./file-kind.ts";
@@ -14,19 +14,21 @@ export interface MappedFile {
   /** Id in files.img. */
   id: number;
   isMemfd: boolean;
+  /** How it was open when it was mapped: O_RDONLY or O_RDWR. */
+  access: number;
 }
 
 /** Device number 1:5, whose private mappings are anonymous memory. */
 const DEV_ZERO = (1n << 8n) | 5n;
 
-/** A file as the magic link `source` leads to it, to be opened with `flags`. */
-function heldWithoutDescriptor(task: DumpTask, source: string, flags: number): HeldFile {
+/** A file as the magic link `source` leads to it. */
+function heldWithoutDescriptor(task: DumpTask, source: string): HeldFile {
   return {
     task,
     source,
     link: readlinkSync(source, { encoding: "buffer" }),
     stat: statSync(source, { bigint: true }),
-    flags,
+    flags: O_RDONLY,
     pos: 0n,
     lines: [],
     owner: NO_OWNER,
@@ -34,34 +36,32 @@ function heldWithoutDescriptor(task: DumpTask, source: string, flags: number): H
 }
 
 function register(file: HeldFile): number {
-  const { task, stat, flags } = file;
+  const { task, stat, link } = file;
   const kind = kindOfFile(file);
-  return task.files.once(`${stat.dev}:${stat.ino} ${flags} ${file.link.toString("latin1")}`, (id) =>
+  return task.files.once(`${stat.dev}:${stat.ino} ${link.toString("latin1")}`, (id) =>
     kind.describe(file, id),
   );
 }
 
-/** Registers the file behind a mapping, to be opened with `access` (O_RDONLY or O_RDWR). */
-export function registerMappedFile(
-  task: DumpTask,
-  mapping: SmapsVma,
-  access: number,
-): MappedFile | "anonymous" {
+/** Registers the file behind a mapping; one entry serves all mappings of a file. */
+export function registerMappedFile(task: DumpTask, mapping: SmapsVma): MappedFile | "anonymous" {
   const source = `/proc/${task.pid}/map_files/${mapping.start.toString(16)}-${mapping.end.toString(16)}`;
-  const file = heldWithoutDescriptor(task, source, access);
+  const file = heldWithoutDescriptor(task, source);
   const { stat } = file;
   if (stat.isCharacterDevice() && stat.rdev === DEV_ZERO && !mapping.shared) return "anonymous";
-  return { id: register(file), isMemfd: kindOfFile(file).type === FdTypes.MEMFD };
+  // The permissions of a magic link are those of the open file.
+  const access = lstatSync(source).mode & S_IWUSR ? O_RDWR : O_RDONLY;
+  return { id: register(file), isMemfd: kindOfFile(file).type === FdTypes.MEMFD, access };
 }
 
 /** Registers the program that the task runs. */
 export function registerExecutable(task: DumpTask): number {
-  return register(heldWithoutDescriptor(task, `/proc/${task.pid}/exe`, O_RDONLY));
+  return register(heldWithoutDescriptor(task, `/proc/${task.pid}/exe`));
 }
 
 /** Registers a directory by the name of its link in /proc/PID: "cwd", "root". */
 export function registerDirectory(task: DumpTask, link: "cwd" | "root"): number {
-  return register(heldWithoutDescriptor(task, `/proc/${task.pid}/${link}`, O_RDONLY));
+  return register(heldWithoutDescriptor(task, `/proc/${task.pid}/${link}`));
 }
 
 /**

@@ -10,12 +10,15 @@ import { HostMismatchError, ImageError, UnsupportedError } from "../../errors.ts
 import { FdTypes, type FileEntry, type RegFileEntry } from "../../generated/messages.ts";
 import {
   AT_FDCWD,
+  O_ACCMODE,
+  O_APPEND,
   O_CREAT,
   O_EXCL,
   O_NOCTTY,
   O_PATH,
   O_TMPFILE,
   O_TRUNC,
+  O_WRONLY,
   S_IFCHR,
   S_IFDIR,
   S_IFLNK,
@@ -61,6 +64,11 @@ function isOwnProc(task: RestoreTask, { name }: RegFileEntry): boolean {
 function entryOf(entry: FileEntry): RegFileEntry {
   if (!entry.reg) throw new ImageError("a regular file without its part", { file: "files.img" });
   return entry.reg;
+}
+
+/** A log, to which others may write as well: its size says nothing. */
+function mayGrow(flags: number): boolean {
+  return (flags & O_ACCMODE) === O_WRONLY && (flags & O_APPEND) !== 0;
 }
 
 function statNow(path: Buffer): Stats | undefined {
@@ -123,7 +131,7 @@ export const regular: FileKind = {
         fown: owner,
         name,
         mode: Number(stat.mode),
-        ...(stat.isFile() ? { size: stat.size } : {}),
+        ...(stat.isFile() && !mayGrow(flags) ? { size: stat.size } : {}),
         build_id: stat.isFile() ? buildIdOf(file.source, stat) : [],
       },
     };

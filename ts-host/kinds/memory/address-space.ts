@@ -8,6 +8,7 @@ import { O_ACCMODE, O_RDONLY, O_RDWR } from "../../kernel/abi/fcntl.ts";
 import {
   MADV_GUARD_INSTALL,
   MAP_ANONYMOUS,
+  MAP_DROPPABLE,
   MAP_FIXED_NOREPLACE,
   MAP_GROWSDOWN,
   MAP_NORESERVE,
@@ -22,7 +23,7 @@ import { intersections } from "../../remote/ranges.ts";
 import { openRegistered } from "../files/mapped.ts";
 import { type PageRun, privatePagemap, readRuns, withoutHole } from "./pagemap.ts";
 import { placeVdso } from "./vdso.ts";
-import { is, isKernels, isPrivate, VMA_ANON_PRIVATE, VMA_GUARD, VMA_VDSO } from "./vma.ts";
+import { is, isDroppable, isKernels, isPrivate, VMA_ANON_PRIVATE, VMA_GUARD, VMA_VDSO } from "./vma.ts";
 
 /** Flags of mmap that a mapping keeps. */
 const KEPT_FLAGS = MAP_GROWSDOWN | MAP_NORESERVE;
@@ -63,7 +64,8 @@ function closedMappings(task: RestoreTask): Set<VmaEntry> {
 const length = ({ start, end }: VmaEntry) => end - start;
 
 function mapAnonymous(vma: VmaEntry, prot: number, batch: Batch): void {
-  const flags = (vma.flags & KEPT_FLAGS) | MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+  const type = isDroppable(vma) ? MAP_DROPPABLE : MAP_PRIVATE;
+  const flags = (vma.flags & KEPT_FLAGS) | type | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
   batch.call("mmap", [vma.start, length(vma), prot, flags, -1, 0]);
 }
 

@@ -2,8 +2,8 @@
  * Memory: the list of mappings, the content of what belongs to no file, and the numbers that the kernel keeps
  * about an address space (where heap, stack, arguments are; auxv; the program).
  *
- * Lost: names given to anonymous memory (PR_SET_VMA_ANON_NAME), mlockall's MCL_FUTURE, MLOCK_ONFAULT, and
- * which pages were resident but clean.
+ * Lost: which pages were resident but clean, and the content of memory that the kernel may drop at any time
+ * (MAP_DROPPABLE).
  */
 import type { Kind } from "../../engine/kind.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";

@@ -2,7 +2,7 @@
 import type { DumpTask } from "../../engine/dump-task.ts";
 import { UnsupportedError } from "../../errors.ts";
 import type { CriuWasmVma, VmaEntry } from "../../generated/messages.ts";
-import { O_RDONLY, O_RDWR } from "../../kernel/abi/fcntl.ts";
+import { O_RDONLY } from "../../kernel/abi/fcntl.ts";
 import {
   MADV_DONTDUMP,
   MADV_DONTFORK,
@@ -13,6 +13,7 @@ import {
   MADV_SEQUENTIAL,
   MADV_WIPEONFORK,
   MAP_ANONYMOUS,
+  MAP_DROPPABLE,
   MAP_GROWSDOWN,
   MAP_LOCKED,
   MAP_NORESERVE,
@@ -55,7 +56,6 @@ const REFUSED: Record<string, string> = {
   um: "memory registered with userfaultfd (missing pages)",
   uw: "memory registered with userfaultfd (write protection)",
   ui: "memory registered with userfaultfd (minor faults)",
-  dp: "droppable memory (MAP_DROPPABLE)",
   sl: "a sealed mapping (mseal)",
   sf: "a mapping with MAP_SYNC",
 };
@@ -110,7 +110,7 @@ function baseEntry(mapping: SmapsVma): VmaEntry {
     shmid: 0n,
     prot: mapping.prot,
     flags:
-      (mapping.shared ? MAP_SHARED : MAP_PRIVATE) |
+      (mapping.shared ? MAP_SHARED : flags.has("dp") ? MAP_DROPPABLE : MAP_PRIVATE) |
       (flags.has("gd") ? MAP_GROWSDOWN : 0) |
       (flags.has("lo") ? MAP_LOCKED : 0) |
       (flags.has("nr") ? MAP_NORESERVE : 0),
@@ -145,9 +145,7 @@ function describe(task: DumpTask, mapping: SmapsVma): VmaEntry {
 }
 
 function describeFileMapping(task: DumpTask, mapping: SmapsVma, entry: VmaEntry): VmaEntry {
-  // A shared mapping that may become writable needs a file that is open for writing.
-  const access = mapping.shared && mapping.flags.has("mw") ? O_RDWR : O_RDONLY;
-  const file = registerMappedFile(task, mapping, access);
+  const file = registerMappedFile(task, mapping);
   if (file === "anonymous") {
     return { ...entry, flags: entry.flags | MAP_ANONYMOUS, status: entry.status | VMA_ANON_PRIVATE };
   }
@@ -157,7 +155,8 @@ function describeFileMapping(task: DumpTask, mapping: SmapsVma, entry: VmaEntry)
     shmid: BigInt(file.id),
     status:
       entry.status | (mapping.shared ? VMA_FILE_SHARED : VMA_FILE_PRIVATE) | (file.isMemfd ? VMA_MEMFD : 0),
-    fdflags: access,
+    // A shared mapping that may not become writable again is restored with a file that it may only read.
+    fdflags: mapping.shared && !mapping.flags.has("mw") ? O_RDONLY : file.access,
   };
 }
 

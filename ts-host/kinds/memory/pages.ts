@@ -18,7 +18,7 @@ import { addressOf } from "../../native/ffi.ts";
 import { type Range, readRanges } from "../../remote/memory.ts";
 import { PagePipes } from "../../remote/page-pipes.ts";
 import { append, intersections, RangeCursor } from "../../remote/ranges.ts";
-import { canBeLazy, is, isPrivate, VMA_GUARD, VMA_VDSO, VMA_VSYSCALL, VMA_VVAR } from "./vma.ts";
+import { canBeLazy, is, isDroppable, isPrivate, VMA_GUARD, VMA_VDSO, VMA_VSYSCALL, VMA_VVAR } from "./vma.ts";
 
 export const PAGE = 4096n;
 export const PE_PARENT = 1;
@@ -101,7 +101,9 @@ function contentRanges(task: DumpTask, vmas: readonly VmaEntry[], own: readonly 
     if (last && last.end === start && last.flags === flags) last.end = end;
     else ranges.push({ start, end, flags });
   };
-  const holders = vmas.filter((vma) => isPrivate(vma) && !is(vma, VMA_VVAR | VMA_VSYSCALL));
+  const holders = vmas.filter(
+    (vma) => isPrivate(vma) && !is(vma, VMA_VVAR | VMA_VSYSCALL) && !isDroppable(vma),
+  );
   for (const vma of holders) task.pageCounts.pagesScanned += Number((vma.end - vma.start) / PAGE);
   // The vDSO is the kernel's, but another kernel has another one.
   const [vdso, others] = [holders.filter(isVdso), holders.filter((vma) => !isVdso(vma))];

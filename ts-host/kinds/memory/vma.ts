@@ -1,6 +1,6 @@
 /** What CRIU's mm image says of a mapping beyond mmap's own flags (field `status` of vma_entry). */
 import type { VmaEntry } from "../../generated/messages.ts";
-import { MAP_ANONYMOUS, MAP_LOCKED, MAP_PRIVATE } from "../../kernel/abi/mman.ts";
+import { MAP_ANONYMOUS, MAP_DROPPABLE, MAP_LOCKED, MAP_PRIVATE, MAP_TYPE } from "../../kernel/abi/mman.ts";
 
 export const VMA_REGULAR = 1 << 0;
 export const VMA_STACK = 1 << 1;
@@ -31,6 +31,11 @@ export function isKernels(vma: VmaEntry): boolean {
 
 export function isPrivate(vma: VmaEntry): boolean {
   return is(vma, VMA_ANON_PRIVATE | VMA_FILE_PRIVATE);
+}
+
+/** Whether the kernel may drop its pages at any time. */
+export function isDroppable({ flags }: VmaEntry): boolean {
+  return (flags & MAP_TYPE) === MAP_DROPPABLE;
 }
 
 /** Whether CRIU would let these pages be fetched on first use. */

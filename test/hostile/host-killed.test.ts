@@ -17,7 +17,7 @@ import { type VictimEntry, victims } from "../victims/catalogue.ts";
 type Moment = "when it is frozen" | "between batches" | "in batches";
 
 /** Kills of the host, each by another host, that one victim has to outlive. */
-const HOSTS = 5;
+const HOSTS = 2;
 
 function someCalls(): Batch {
   const batch = new Batch();

@@ -1,6 +1,7 @@
 /** The only registry of kinds. */
 import { inOrder, type Kind } from "../engine/kind.ts";
 import { alternateStack } from "./alternate-stack.ts";
+import { children } from "./children.ts";
 import { coredumpFilter } from "./coredump-filter.ts";
 import { credentials } from "./credentials.ts";
 import { dumpable } from "./dumpable.ts";
@@ -19,6 +20,7 @@ import { memoryLocks } from "./memory/locks.ts";
 import { memoryNames } from "./memory/names.ts";
 import { mappingPolicy } from "./memory/policy.ts";
 import { memoryPolicy } from "./memory-policy.ts";
+import { namespaces } from "./namespaces.ts";
 import { oomScore } from "./oom-score.ts";
 import { pendingSignals } from "./pending-signals.ts";
 import { personality } from "./personality.ts";
@@ -28,12 +30,16 @@ import { registers } from "./registers.ts";
 import { scheduling } from "./scheduling.ts";
 import { seccomp } from "./seccomp.ts";
 import { session } from "./session.ts";
+import { sharedObjects } from "./shared-objects.ts";
 import { signalActions } from "./signal-actions.ts";
 import { stopped } from "./stopped.ts";
 import { syscallDispatch } from "./syscall-dispatch.ts";
 import { thread } from "./thread.ts";
 
 export const KINDS: readonly Kind[] = inOrder([
+  namespaces,
+  children,
+  sharedObjects,
   session,
   loginuid,
   memory,

@@ -15,6 +15,7 @@ import type { Batch } from "../../remote/batch.ts";
 import { inBatches } from "../../remote/remote.ts";
 import type { HeldFile } from "./file-kind.ts";
 import { dumpRemaps } from "./ghost.ts";
+import { refuseLocks } from "./locks.ts";
 import { askOwner, NO_OWNER, ownerOf, restoreOwner } from "./owner.ts";
 import { fileWithId, kindOfFile } from "./registry.ts";
 
@@ -25,7 +26,7 @@ type Question = (batch: Batch) => Answers;
 
 function heldUnder(task: DumpTask, fd: number): { file: HeldFile; closeOnExec: boolean } {
   const source = `/proc/${task.pid}/fd/${fd}`;
-  const { flags, pos, lines } = task.proc.fdinfo(fd);
+  const { flags, pos, lines, mntId } = task.proc.fdinfo(fd);
   const file = {
     task,
     fd,
@@ -35,6 +36,7 @@ function heldUnder(task: DumpTask, fd: number): { file: HeldFile; closeOnExec: b
     flags: flags & ~O_CLOEXEC,
     pos,
     lines,
+    mountId: mntId,
     owner: { ...NO_OWNER },
   };
   return { file, closeOnExec: (flags & O_CLOEXEC) !== 0 };
@@ -56,6 +58,7 @@ function describeDescriptor(task: DumpTask, fd: number, questions: Question[]): 
   if (!held) return undefined;
   const { file, closeOnExec } = held;
   const kind = kindOfFile(file);
+  refuseLocks(file);
   const fingerprint = `${file.stat.dev}:${file.stat.ino} ${file.flags} ${file.pos}`;
   const id = task.files.description(task.pid, fd, fingerprint, (fresh) => {
     const entry = kind.describe(file, fresh);

@@ -25,6 +25,8 @@ export interface HeldFile {
   readonly pos: bigint;
   /** What the kind of file adds to fdinfo, line by line. */
   readonly lines: readonly string[];
+  /** Of the mount that the file was reached through; absent for what has no descriptor. */
+  readonly mountId?: number;
   /** Filled in when the task is frozen. */
   readonly owner: FownEntry;
 }

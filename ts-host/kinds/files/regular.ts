@@ -5,6 +5,7 @@
  * Lost: O_TMPFILE and O_CREAT among the flags that F_GETFL tells, read-ahead hints.
  */
 import { lstatSync, type Stats } from "node:fs";
+import type { DumpContext } from "../../engine/dump-task.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
 import { HostMismatchError, ImageError, UnsupportedError } from "../../errors.ts";
 import { FdTypes, type FileEntry, type RegFileEntry } from "../../generated/messages.ts";
@@ -26,6 +27,7 @@ import {
   S_IFREG,
   SEEK_SET,
 } from "../../kernel/abi/fcntl.ts";
+import { ProcPid } from "../../kernel/process.ts";
 import type { Batch, Op } from "../../remote/batch.ts";
 import { buildIdOf } from "./build-id.ts";
 import type { FileKind, HeldFile } from "./file-kind.ts";
@@ -35,6 +37,26 @@ import { nameOf, pathAtRestore, remember } from "./ghost.ts";
 const ONCE = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC;
 /** Minor numbers of character devices with major 1 that hold no state: null, zero, full, random, urandom. */
 const STATELESS_MEMORY_DEVICES = [3, 5, 7, 8, 9];
+
+const mountIds = new WeakMap<DumpContext, Set<number>>();
+
+/** Mounts of the namespace that this program and the task are in. */
+function knownMounts(context: DumpContext): Set<number> {
+  let ids = mountIds.get(context);
+  if (!ids) {
+    ids = new Set(new ProcPid(process.pid).mountinfo().map(({ mountId }) => mountId));
+    mountIds.set(context, ids);
+  }
+  return ids;
+}
+
+/** Whether a path can lead there: not to sockets and namespaces, nor into mounts that are nowhere mounted. */
+export function isReachable({ link, mountId, task }: HeldFile): boolean {
+  return (
+    link.toString("latin1").startsWith("/") &&
+    (mountId === undefined || knownMounts(task.context).has(mountId))
+  );
+}
 
 function isStatelessDevice({ stat }: HeldFile): boolean {
   const [major, minor] = [Number(stat.rdev >> 8n), Number(stat.rdev & 0xffn)];
@@ -108,6 +130,7 @@ export const regular: FileKind = {
 
   recognises(file) {
     const { stat, flags } = file;
+    if (!isReachable(file)) return false;
     return stat.isFile() || stat.isDirectory() || isStatelessDevice(file) || (flags & O_PATH) !== 0;
   },
 

@@ -1,4 +1,6 @@
 /** What a descriptor is that cannot be dumped: the words for the message. */
+import { statfsSync } from "node:fs";
+import { MQUEUE_MAGIC } from "../../kernel/abi/magic.ts";
 import type { HeldFile } from "./file-kind.ts";
 
 /** Beginnings of the magic link of a descriptor, and what it is. */
@@ -29,7 +31,7 @@ const BY_LINK: [string, string][] = [
 const TYPES_OF_NAMESPACE = /^(cgroup|ipc|mnt|net|pid|time|user|uts)(_for_children)?:\[/;
 
 /** "a pipe", "the pid namespace", "a device (5:0)" … */
-export function whatItIs({ link, stat }: HeldFile): string {
+export function whatItIs({ link, stat, source }: HeldFile): string {
   const text = link.toString();
   const known = BY_LINK.find(([start]) => text.startsWith(start));
   if (known) return known[1];
@@ -41,6 +43,11 @@ export function whatItIs({ link, stat }: HeldFile): string {
     const [major, minor] = [(stat.rdev >> 8n) & 0xfffn, stat.rdev & 0xffn];
     const isTerminal = (major >= 136n && major <= 143n) || (major >= 3n && major <= 5n) || major === 2n;
     return isTerminal ? "a terminal" : `a device (${major}:${minor})`;
+  }
+  if (stat.isFile() || stat.isDirectory()) {
+    return statfsSync(source).type === MQUEUE_MAGIC
+      ? "a message queue"
+      : "a file in a mount that is not mounted anywhere";
   }
   if (text.startsWith("anon_inode:")) return text.slice("anon_inode:".length).replace(/^\[|\]$/g, "");
   return `a file of an unknown kind (${text})`;

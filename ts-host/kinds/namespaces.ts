@@ -1,0 +1,45 @@
+/**
+ * Namespaces. A task, and each of its threads, has to be in those of this program: a restored one would be in
+ * them. One that is in another, or whose children would be, is refused by the name of the namespace.
+ */
+import type { Kind } from "../engine/kind.ts";
+import { SystemCallError, UnsupportedError } from "../errors.ts";
+import { ProcPid } from "../kernel/process.ts";
+
+const NAMES = [
+  "cgroup",
+  "ipc",
+  "mnt",
+  "net",
+  "pid",
+  "pid_for_children",
+  "time",
+  "time_for_children",
+  "user",
+  "uts",
+];
+
+const ours = new ProcPid(process.pid);
+
+/** Inode of a namespace; 0 for the one of children-to-be that no child has made yet. */
+function inodeOf(proc: ProcPid, name: string): number {
+  try {
+    return proc.namespace(name).inode;
+  } catch (error) {
+    if (error instanceof SystemCallError && error.context.errno === "ENOENT") return 0;
+    throw error;
+  }
+}
+
+export const namespaces: Kind = {
+  name: "namespace",
+
+  dumpThread({ proc, tid }) {
+    const other = NAMES.find((name) => inodeOf(proc, name) !== inodeOf(ours, name));
+    if (other === undefined) return;
+    throw new UnsupportedError(`is in another ${other} namespace than this program: not supported yet`, {
+      tid,
+      hint: "run the dump in the same namespaces",
+    });
+  },
+};

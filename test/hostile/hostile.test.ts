@@ -9,7 +9,7 @@ import { describe, type TestContext, test } from "node:test";
 import { expectUndisturbed, runCli, startVictim } from "../support/victim.ts";
 import { type VictimEntry, victims } from "../victims/catalogue.ts";
 
-const ROUNDS = 30;
+const ROUNDS = 5;
 
 /** Victims of which a dump may say that they are not what can be dumped at that moment. */
 const MAY_BE_REFUSED: Record<string, RegExp> = {
@@ -39,6 +39,11 @@ async function dumpOverAndOver(t: TestContext, entry: VictimEntry): Promise<void
 
 describe("dumped over and over", { concurrency: 2 }, () => {
   for (const entry of victims) {
-    if (entry.area === "hostile") test(entry.name, (t) => dumpOverAndOver(t, entry));
+    if (entry.area !== "hostile") continue;
+    test(entry.name, (t) => {
+      if (entry.name.startsWith("execs") && !process.env.CRIU_WASM_HOSTILE)
+        return t.skip("takes minutes: set CRIU_WASM_HOSTILE=1");
+      return dumpOverAndOver(t, entry);
+    });
   }
 });

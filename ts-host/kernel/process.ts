@@ -207,9 +207,19 @@ export class ProcPid {
     }
   }
 
-  #attempt<T>(call: string, path: string, action: () => T): T {
+  /** The first thread is away for a moment while another one executes a program and takes its place. */
+  #again<T>(action: () => T): T {
     try {
       return action();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || !this.exists()) throw error;
+      return action();
+    }
+  }
+
+  #attempt<T>(call: string, path: string, action: () => T): T {
+    try {
+      return this.#again(action);
     } catch (error) {
       const errno = (error as NodeJS.ErrnoException).code;
       const context = { pid: this.pid, tid: this.tid, op: `${call}(${path})`, errno };

@@ -17,7 +17,8 @@ export const sharedObjects: Kind = {
   name: "shared-object",
 
   dumpThread({ task, tid, isLeader }) {
-    if (isLeader) return;
+    // Not in the rehearsal: a thread that is ending has nothing to share any more.
+    if (isLeader || !task.frozen) return;
     for (const [object, what] of OBJECTS) {
       if (callOnTask(tid, "kcmp", task.pid, tid, object, 0, 0) === 0n) continue;
       throw new UnsupportedError(`this thread has ${what} of its own: not supported yet`, { tid });

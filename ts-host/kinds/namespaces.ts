@@ -19,8 +19,6 @@ const NAMES = [
   "uts",
 ];
 
-const ours = new ProcPid(process.pid);
-
 /** Inode of a namespace; 0 for the one of children-to-be that no child has made yet. */
 function inodeOf(proc: ProcPid, name: string): number {
   try {
@@ -31,6 +29,15 @@ function inodeOf(proc: ProcPid, name: string): number {
   }
 }
 
+let known: Map<string, number> | undefined;
+
+/** Inodes of the namespaces of this program, which do not change; read before the freeze, in the rehearsal. */
+function ours(): Map<string, number> {
+  const self = new ProcPid(process.pid);
+  known ??= new Map(NAMES.map((name) => [name, inodeOf(self, name)]));
+  return known;
+}
+
 export const namespaces: Kind = {
   name: "namespace",
 
@@ -38,7 +45,7 @@ export const namespaces: Kind = {
     const other = NAMES.find((name) => {
       const inode = inodeOf(proc, name);
       // In the rehearsal, a thread that is ending has no namespaces any more.
-      return inode !== inodeOf(ours, name) && (inode !== 0 || task.frozen !== undefined);
+      return inode !== ours().get(name) && (inode !== 0 || task.frozen !== undefined);
     });
     if (other === undefined) return;
     throw new UnsupportedError(`is in another ${other} namespace than this program: not supported yet`, {

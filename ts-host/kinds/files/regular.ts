@@ -51,7 +51,7 @@ function knownMounts(context: DumpContext): Set<number> {
 }
 
 /** Whether a path can lead there: not to sockets and namespaces, nor into mounts that are nowhere mounted. */
-export function isReachable({ link, mountId, task }: HeldFile): boolean {
+function isReachable({ link, mountId, task }: HeldFile): boolean {
   return (
     link.toString("latin1").startsWith("/") &&
     (mountId === undefined || knownMounts(task.context).has(mountId))

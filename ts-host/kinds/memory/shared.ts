@@ -5,6 +5,7 @@
 import { fstatSync, openSync, readSync, writeSync } from "node:fs";
 import type { DumpTask } from "../../engine/dump-task.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
+import { SEEK_DATA, SEEK_HOLE } from "../../kernel/abi/fcntl.ts";
 import { MAP_ANONYMOUS, MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../kernel/abi/mman.ts";
 import { call } from "../../native/calls.ts";
 import type { Range } from "../../remote/memory.ts";
@@ -13,9 +14,6 @@ import { readPagemap, readRuns } from "./pagemap.ts";
 import { PAGE, PE_PRESENT, pagemapEntry } from "./pages.ts";
 
 // Dump.
-
-const SEEK_DATA = 3;
-const SEEK_HOLE = 4;
 
 function seek(fd: number, offset: bigint, whence: number): bigint | undefined {
   try {

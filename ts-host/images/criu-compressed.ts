@@ -8,11 +8,11 @@ import { ImageError } from "../errors.ts";
 import type { PagemapEntry, PagemapHead } from "../generated/messages.ts";
 import { BlockCodec, PAGE_SIZE } from "../wasm/pages.ts";
 import type { DrainPages, ImageRecord, PageSource } from "./checkpoint.ts";
+import { PE_PRESENT } from "./pagemap-entry.ts";
 import type { RandomFile } from "./source.ts";
 
 /** Most pages in a block: 4 MiB. */
 export const MAX_BLOCK_PAGES = 1024;
-const PE_PRESENT = 4;
 
 export type PagemapRecord = ImageRecord<"PAGEMAP" | "SHMEM_PAGEMAP">;
 

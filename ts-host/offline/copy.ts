@@ -3,7 +3,8 @@ import { UnsupportedError } from "../errors.ts";
 import type { ImageKind, PagemapEntry } from "../generated/messages.ts";
 import type { CheckpointReader, CheckpointWriter, ImageName, ImageRecord } from "../images/checkpoint.ts";
 import { imageFileName } from "../images/framing.ts";
-import { flagsOf, PAGE_SIZE, PE_PARENT } from "./page-index.ts";
+import { flagsOf, PE_PARENT } from "../images/pagemap-entry.ts";
+import { PAGE_SIZE } from "./page-index.ts";
 import type { Progress } from "./progress.ts";
 
 export interface Changes {

@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { UnsupportedError } from "../errors.ts";
 import { fileCall, OutputFile } from "../images/files.ts";
 import { imageFileName } from "../images/framing.ts";
+import { PE_PRESENT } from "../images/pagemap-entry.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { PagemapName } from "./memory.ts";
-import { PAGE_SIZE, PE_PRESENT } from "./page-index.ts";
+import { PAGE_SIZE } from "./page-index.ts";
 import type { Progress } from "./progress.ts";
 
 export interface DedupSummary {

@@ -3,10 +3,10 @@ import { IMAGE_KINDS, type ImageKind } from "../generated/messages.ts";
 import type { PageFigures } from "../images/checkpoint.ts";
 import { imageFileName } from "../images/framing.ts";
 import { magicName } from "../images/json/to-json.ts";
+import { PE_LAZY, PE_PARENT, PE_PRESENT } from "../images/pagemap-entry.ts";
 import { PAGE_SIZE } from "../wasm/pages.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { ImageFile } from "./image-file.ts";
-import { PE_LAZY, PE_PARENT, PE_PRESENT } from "./page-index.ts";
 
 export interface ImageInfo {
   kind: ImageKind;

@@ -5,10 +5,11 @@
 import { ImageError } from "../errors.ts";
 import type { DrainPages, ImageName } from "../images/checkpoint.ts";
 import { imageFileName } from "../images/framing.ts";
+import { PE_PARENT, PE_PRESENT } from "../images/pagemap-entry.ts";
 import { isPrivate } from "../kinds/memory/vma.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Mapping } from "./mapping.ts";
-import { PAGE_SIZE, type PageIndex, PE_PARENT, PE_PRESENT } from "./page-index.ts";
+import { PAGE_SIZE, type PageIndex } from "./page-index.ts";
 import type { Process } from "./process.ts";
 
 const PAGE = BigInt(PAGE_SIZE);

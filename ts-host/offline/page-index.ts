@@ -3,15 +3,12 @@ import { ImageError } from "../errors.ts";
 import type { PagemapEntry, PagemapHead } from "../generated/messages.ts";
 import type { CheckpointReader, ImageName, ImageRecord } from "../images/checkpoint.ts";
 import { imageFileName } from "../images/framing.ts";
+import { flagsOf, PE_PRESENT, pagesOf } from "../images/pagemap-entry.ts";
 
 export const PAGE_SIZE = 4096;
 const PAGE_BITS = 12n;
 /** The end of what 64 bits can address, in pages. */
 const ADDRESS_PAGES = 2 ** 52;
-
-export const PE_PARENT = 1;
-export const PE_LAZY = 2;
-export const PE_PRESENT = 4;
 
 /** A run of pages that one entry of a pagemap stands for; page numbers are addresses divided by PAGE_SIZE. */
 export interface PageRun {
@@ -20,16 +17,6 @@ export interface PageRun {
   flags: number;
   /** Number of the first page in the page stream, where PE_PRESENT is set. */
   inStream: number;
-}
-
-/** Images of before CRIU 4.1 count pages in 32 bits. */
-export function pagesOf(entry: PagemapEntry): bigint {
-  return entry.nr_pages ?? BigInt(entry.compat_nr_pages);
-}
-
-/** Images of before CRIU 3.0 have no flags. */
-export function flagsOf(entry: PagemapEntry): number {
-  return entry.flags ?? (entry.in_parent ? PE_PARENT : PE_PRESENT);
 }
 
 /** The entry proper of a pagemap's record other than the first. */

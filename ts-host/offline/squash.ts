@@ -3,9 +3,10 @@ import { ImageError } from "../errors.ts";
 import type { PagemapEntry } from "../generated/messages.ts";
 import type { CheckpointWriter, ImageName, PageSink } from "../images/checkpoint.ts";
 import { imageFileName } from "../images/framing.ts";
+import { PE_PARENT, PE_PRESENT } from "../images/pagemap-entry.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type PagemapName, pagesInChain } from "./memory.ts";
-import { PAGE_SIZE, PE_PARENT, PE_PRESENT } from "./page-index.ts";
+import { PAGE_SIZE } from "./page-index.ts";
 import type { Progress } from "./progress.ts";
 
 export interface SquashSummary {

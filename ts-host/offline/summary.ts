@@ -1,7 +1,8 @@
 /** What people ask first of the processes of a checkpoint, as plain data. */
+
+import { PE_LAZY, PE_PARENT, PE_PRESENT } from "../images/pagemap-entry.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { MAPPING_KINDS, type MappingKind } from "./mapping.ts";
-import { PE_LAZY, PE_PARENT, PE_PRESENT } from "./page-index.ts";
 import type { Process, ProcessState } from "./process.ts";
 
 /** Mappings of one kind, and bytes of addresses that they take. */

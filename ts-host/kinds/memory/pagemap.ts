@@ -4,9 +4,10 @@ import { ImageError } from "../../errors.ts";
 import type { PagemapEntry, PagemapHead } from "../../generated/messages.ts";
 import type { PageSource } from "../../images/checkpoint.ts";
 import { imageFileName } from "../../images/framing.ts";
+import { flagsOf, PE_PARENT, PE_PRESENT, pagesOf } from "../../images/pagemap-entry.ts";
 import type { Range } from "../../remote/memory.ts";
 import { RangeCursor } from "../../remote/ranges.ts";
-import { PAGE, PE_PARENT, PE_PRESENT } from "./pages.ts";
+import { PAGE } from "./pages.ts";
 
 /** Pages that are neighbours in memory and in their stream. */
 export interface PageRun extends Range {
@@ -55,17 +56,12 @@ export function privatePagemap(task: RestoreTask): Pagemap {
   return pagemap;
 }
 
-/** Images of before CRIU 4.1 count pages in 32 bits. */
-function pageCount(entry: PagemapEntry): bigint {
-  return entry.nr_pages ?? BigInt(entry.compat_nr_pages);
-}
-
 function presentRuns(entries: readonly PagemapEntry[]): PageRun[] {
   const runs: PageRun[] = [];
   let first = 0;
   for (const entry of entries) {
-    const pages = pageCount(entry);
-    const flags = entry.flags ?? (entry.in_parent ? PE_PARENT : PE_PRESENT);
+    const pages = pagesOf(entry);
+    const flags = flagsOf(entry);
     if (flags & PE_PARENT) {
       throw new ImageError("pages of a parent checkpoint: not supported yet", { field: "flags" });
     }

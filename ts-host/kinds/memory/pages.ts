@@ -3,6 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import type { DumpTask } from "../../engine/dump-task.ts";
 import type { PagemapEntry, VmaEntry } from "../../generated/messages.ts";
 import type { PageSink } from "../../images/checkpoint.ts";
+import { PE_LAZY, PE_PRESENT } from "../../images/pagemap-entry.ts";
 import {
   PAGE_IS_FILE,
   PAGE_IS_GUARD,
@@ -21,9 +22,6 @@ import { append, intersections, RangeCursor } from "../../remote/ranges.ts";
 import { canBeLazy, is, isDroppable, isPrivate, VMA_GUARD, VMA_VDSO, VMA_VSYSCALL, VMA_VVAR } from "./vma.ts";
 
 export const PAGE = 4096n;
-export const PE_PARENT = 1;
-export const PE_LAZY = 2;
-export const PE_PRESENT = 4;
 
 /** For how many pages it is worth while to make pipes: 16 MiB. */
 const PAGES_FOR_PIPES = 4096;

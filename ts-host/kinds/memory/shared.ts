@@ -5,13 +5,14 @@
 import { fstatSync, openSync, readSync, writeSync } from "node:fs";
 import type { DumpTask } from "../../engine/dump-task.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
+import { PE_PRESENT } from "../../images/pagemap-entry.ts";
 import { SEEK_DATA, SEEK_HOLE } from "../../kernel/abi/fcntl.ts";
 import { MAP_ANONYMOUS, MAP_NORESERVE, MAP_SHARED, PROT_READ, PROT_WRITE } from "../../kernel/abi/mman.ts";
 import { call } from "../../native/calls.ts";
 import type { Range } from "../../remote/memory.ts";
 import { append } from "../../remote/ranges.ts";
 import { readPagemap, readRuns } from "./pagemap.ts";
-import { PAGE, PE_PRESENT, pagemapEntry } from "./pages.ts";
+import { PAGE, pagemapEntry } from "./pages.ts";
 
 // Dump.
 

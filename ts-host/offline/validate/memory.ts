@@ -3,6 +3,7 @@ import { CriuWasmError } from "../../errors.ts";
 import { FdTypes, type MmEntry, type VmaEntry } from "../../generated/messages.ts";
 import type { ImageName } from "../../images/checkpoint.ts";
 import { imageFileName } from "../../images/framing.ts";
+import { flagsOf, PE_PRESENT, pagesOf } from "../../images/pagemap-entry.ts";
 import {
   is,
   VMA_FILE_PRIVATE,
@@ -12,16 +13,7 @@ import {
   VMA_VSYSCALL,
 } from "../../kinds/memory/vma.ts";
 import { typeName } from "../describe-file.ts";
-import {
-  entryOf,
-  flagsOf,
-  headOf,
-  PAGE_SIZE,
-  PageIndex,
-  PE_PRESENT,
-  pagesOf,
-  wrongRun,
-} from "../page-index.ts";
+import { entryOf, headOf, PAGE_SIZE, PageIndex, wrongRun } from "../page-index.ts";
 import type { Process } from "../process.ts";
 import type { Files } from "./files.ts";
 import { type Finding, fromError, strange, wrong } from "./finding.ts";

@@ -298,6 +298,8 @@ export async function startVictim(t: TestContext, entry: VictimEntry): Promise<V
     stdio: ["ignore", output, output],
   });
   closeSync(output);
+  // One that is traced from here when it dies is reaped by its tracer: Node would wait for it for ever.
+  starter.unref();
   const victim = new Victim(entry, dir, starter);
   running.add(victim);
   t.after(() => {

@@ -13,6 +13,9 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const [what, ...names] = process.argv.slice(2);
 process.chdir(root);
 
+/** Of a test, and of a file of tests: reached only by one that hangs. */
+const TEST_LIMIT_MS = 20 * 60_000;
+
 function fail(sentence) {
   process.stderr.write(`${sentence}\n`);
   process.exit(1);
@@ -59,7 +62,8 @@ switch (what) {
       run(node, ["node_modules/typescript/bin/tsc", "--noEmit", "-p", "ts-host/view"]);
       run("node_modules/.bin/biome", ["check", "."]);
     }
-    run(node, ["--enable-source-maps", "--test", "--test-concurrency=2", ...testFiles()]);
+    const options = ["--test-concurrency=2", `--test-timeout=${TEST_LIMIT_MS}`];
+    run(node, ["--enable-source-maps", "--test", ...options, ...testFiles()]);
     break;
   }
   case "demo":

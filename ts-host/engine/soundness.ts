@@ -17,6 +17,7 @@ const READ_LATER: readonly ImageKind[] = ["CORE", "PAGEMAP", "SHMEM_PAGEMAP", "G
 /** By kind of image, the files (their ids) that a message refers to. */
 const REFERENCES: { [K in ImageKind]?: (message: MessageOf<K>) => number[] } = {
   FDINFO: ({ id }) => [id],
+  FILES: ({ tty, fifo }) => [tty?.regf_id, fifo?.regf_id].filter((id) => id !== undefined),
   FS: ({ cwd_id, root_id }) => [cwd_id, root_id],
   MM: ({ exe_file_id, vmas }) => [
     exe_file_id,

@@ -8,6 +8,7 @@ import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
 import { openDirectory } from "../../ts-host/offline/node.ts";
 import { startBrowser } from "../support/browser.ts";
+import { hasProgram } from "../support/program.ts";
 import { sampleDirectory, temporaryDirectory } from "../support/samples.ts";
 
 const ORIGIN = "http://library.test";
@@ -92,14 +93,16 @@ test("a directory that is chosen on a page: the same values as under Node, every
   assert.deepEqual(seen, seenHere(directory, 7478));
 });
 
-test("a compressed archive of a native checkpoint, in a browser", async (t) => {
-  const folder = temporaryDirectory(t);
-  const native = join(folder, "native");
-  convert(openCheckpoint(sampleDirectory(t, "threads")), createCheckpoint(native, "native"));
-  const archive = join(folder, "checkpoint.tar.gz");
-  execFileSync("tar", ["-czf", archive, "-C", native, "."]);
-  const seen = await seenByPage(t, "archive", archive, 7434);
-  if (seen === undefined) return;
-  assert.equal(seen.format, "native");
-  assert.deepEqual(seen, seenHere(native, 7434));
-});
+for (const compressor of ["gzip", "zstd"])
+  test(`an archive of a native checkpoint with ${compressor}, in a browser`, async (t) => {
+    if (!hasProgram(compressor)) return t.skip(`needs ${compressor}`);
+    const folder = temporaryDirectory(t);
+    const native = join(folder, "native");
+    convert(openCheckpoint(sampleDirectory(t, "threads")), createCheckpoint(native, "native"));
+    const archive = join(folder, `checkpoint.tar.${compressor === "gzip" ? "gz" : "zst"}`);
+    execFileSync("tar", [`--${compressor}`, "-cf", archive, "-C", native, "."]);
+    const seen = await seenByPage(t, "archive", archive, 7434);
+    if (seen === undefined) return;
+    assert.equal(seen.format, "native");
+    assert.deepEqual(seen, seenHere(native, 7434));
+  });

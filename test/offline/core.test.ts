@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { CoreEntryMarch } from "../../ts-host/generated/messages.ts";
@@ -19,7 +19,7 @@ import { convert } from "../../ts-host/offline/convert.ts";
 import { openDirectory } from "../../ts-host/offline/node.ts";
 import { readCore } from "../support/elf.ts";
 import { assertSameBytes } from "../support/pages.ts";
-import { compileProgram, startProgram } from "../support/program.ts";
+import { compileProgram, hasProgram, startProgram } from "../support/program.ts";
 import { SAMPLES, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
 import { runCli, waitFor } from "../support/victim.ts";
 
@@ -102,10 +102,6 @@ test("what cannot be a core file is refused, and leaves no file", async (t) => {
   assert.match((await ask("7478")).stderr, /pages-3\.img: pages \d+ to \d+ are not in the file of 1 pages/);
   assert.deepEqual(readdirSync(folder), []);
 });
-
-function hasProgram(name: string): boolean {
-  return (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, name)));
-}
 
 function gdb(program: string, file: string, core: string, commands: string[]): string {
   const args = [

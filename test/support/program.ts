@@ -1,9 +1,14 @@
 /** Small C programs of tests that are dumped: compiled, started with a session of their own, ended with the test. */
 import { execFileSync, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { compiler } from "../unit/kernel/c-values.ts";
+
+/** Whether a program is installed. */
+export function hasProgram(name: string): boolean {
+  return (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, name)));
+}
 
 /** Compiles test/offline/SOURCE into `folder`; undefined, and the test is skipped, where nothing can be dumped. */
 export function compileProgram(t: TestContext, source: string, folder: string): string | undefined {

@@ -1,6 +1,7 @@
 /** criu-wasm search: finds text, bytes or a regular expression in the memory of a checkpoint. */
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
+import { hex } from "../images/binary.ts";
 import { hexLine } from "../offline/hexdump.ts";
 import { openPath } from "../offline/node.ts";
 import {
@@ -61,8 +62,7 @@ function line({ process, mapping, address, content }: Match): string {
 
 function forMachines({ process, mapping, address, length, content }: Match) {
   const { kind, protection, name } = mapping;
-  const hex = Array.from(content, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return { pid: process.pid, address, length, kind, protection, mapping: name, content: hex };
+  return { pid: process.pid, address, length, kind, protection, mapping: name, content: hex(content) };
 }
 
 async function search(options: Options, terminal: Terminal): Promise<void> {

@@ -8,7 +8,7 @@ import { ImageError } from "../errors.ts";
 import type { PagemapEntry, PagemapHead } from "../generated/messages.ts";
 import { BlockCodec, PAGE_SIZE } from "../wasm/pages.ts";
 import type { DrainPages, ImageRecord, PageSource } from "./checkpoint.ts";
-import { PE_PRESENT } from "./pagemap-entry.ts";
+import { flagsOf, PE_PRESENT, pagesOf } from "./pagemap-entry.ts";
 import type { RandomFile } from "./source.ts";
 
 /** Most pages in a block: 4 MiB. */
@@ -26,13 +26,8 @@ export function partsOf(records: readonly PagemapRecord[]): {
   return { pagesId: (head as PagemapHead | undefined)?.pages_id, present };
 }
 
-/** CRIU before 2016 wrote no flags: what is not in the parent is present. */
-export function isPresent({ flags, in_parent }: PagemapEntry): boolean {
-  return flags === undefined ? in_parent !== true : (flags & PE_PRESENT) !== 0;
-}
-
-export function pagesOf({ nr_pages, compat_nr_pages }: PagemapEntry): number {
-  return Number(nr_pages ?? compat_nr_pages);
+function isPresent(entry: PagemapEntry): boolean {
+  return (flagsOf(entry) & PE_PRESENT) !== 0;
 }
 
 export function isCompressed({ compressed_size }: PagemapEntry): boolean {
@@ -56,7 +51,7 @@ interface Run {
 }
 
 function runOf(entry: PagemapEntry, first: number, offset: number, { path: file, length }: RandomFile): Run {
-  const pages = pagesOf(entry);
+  const pages = Number(pagesOf(entry));
   const blockPages = isCompressed(entry) ? entry.region_pages || 1 : Math.min(pages, MAX_BLOCK_PAGES);
   const fail = (message: string): never => {
     throw new ImageError(`entry at 0x${entry.vaddr.toString(16)}: ${message}`, { file });
@@ -175,8 +170,9 @@ export function compressEntries(
   const codec = new BlockCodec(blockPages);
   let next = 0;
   return entries.map((entry) => {
-    if (!isPresent(entry) || pagesOf(entry) === 0) return entry;
-    const end = next + pagesOf(entry);
+    const count = Number(pagesOf(entry));
+    if (!isPresent(entry) || count === 0) return entry;
+    const end = next + count;
     const sizes: number[] = [];
     for (; next < end; next = Math.min(next + blockPages, end)) {
       const pages = Math.min(blockPages, end - next);

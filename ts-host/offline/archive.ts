@@ -1,23 +1,26 @@
 /**
- * A checkpoint in a tar archive, plain or compressed with gzip, as container engines export it. An archive can
- * only be read from its beginning to its end, so its files are put aside first, on disk, and read there.
+ * A checkpoint in a tar archive, plain or compressed with gzip or zstd, as container engines export it. An archive
+ * can only be read from its beginning to its end, so its files are put aside first, on disk, and read there.
  */
 
 import { createTarDecoder } from "modern-tar";
 import { Spool } from "#platform";
-import { CriuWasmError, ImageError, UnsupportedError } from "../errors.ts";
+import { CriuWasmError, ImageError } from "../errors.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { FileTree } from "./file-tree.ts";
+import { unzstd } from "./unzstd.ts";
 
 export interface ArchiveOptions {
   /** For messages: the path of the archive. */
   location?: string;
   /** Folder of the checkpoint in the archive; needed only where it holds several. */
   folder?: string;
-  /** Most bytes that its files may have together, unpacked: more is taken for a bomb. 64 GiB unless said. */
+  /** Most bytes that it may have, unpacked: more is taken for a bomb. 64 GiB unless said. */
   maximumSize?: number;
   /** Most entries that it may have. 100,000 unless said. */
   maximumEntries?: number;
+  /** Told again and again how many bytes of the archive, as it is, have been read. */
+  onRead?: (bytes: number) => void;
 }
 
 const GZIP = [0x1f, 0x8b];
@@ -36,20 +39,21 @@ export async function openTar(
   const spool = new Spool();
   try {
     let entries = 0;
-    let size = 0;
-    const fail = (message: string): never => {
-      throw new ImageError(message, { file: location });
-    };
-    for await (const { header, body } of readEntries(await decompressed(stream, location))) {
-      if (++entries > maximumEntries) fail(`more than ${maximumEntries} entries`);
+    const unpacked = limited(
+      await decompressed(counted(chunksOf(stream), options), location),
+      maximumSize,
+      location,
+    );
+    for await (const { header, body } of readEntries(unpacked)) {
+      if (++entries > maximumEntries)
+        throw new ImageError(`more than ${maximumEntries} entries`, { file: location });
       if (header.type === "symlink") tree.addLink(header.name, header.linkname ?? "");
       if (header.type !== "file") {
         await body.cancel();
         continue;
       }
       const offset = spool.length;
-      size += header.size;
-      if (size > maximumSize) fail(`unpacks to more than ${maximumSize} bytes`);
+      if (offset + header.size > maximumSize) throw tooLarge(maximumSize, location);
       for await (const chunk of chunksOf(body)) spool.append(chunk);
       const length = spool.length - offset;
       tree.add(header.name, () => spool.open(`${location}:${header.name}`, offset, length));
@@ -67,6 +71,8 @@ export async function openTar(
   }
 }
 
+type Chunks = AsyncGenerator<Uint8Array, void>;
+
 async function* chunksOf<T>(stream: ReadableStream<T>): AsyncGenerator<T> {
   const reader = stream.getReader();
   try {
@@ -80,8 +86,42 @@ async function* chunksOf<T>(stream: ReadableStream<T>): AsyncGenerator<T> {
   }
 }
 
-function readEntries(stream: ReadableStream<Uint8Array>) {
-  return chunksOf(stream.pipeThrough(createTarDecoder({ strict: true })));
+/** The other way round; whoever reads sets the pace. */
+function streamOf(chunks: Chunks): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await chunks.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: async () => void (await chunks.return()),
+  });
+}
+
+function readEntries(chunks: Chunks) {
+  return chunksOf(streamOf(chunks).pipeThrough(createTarDecoder({ strict: true })));
+}
+
+async function* counted(chunks: Chunks, { onRead }: ArchiveOptions): Chunks {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    onRead?.(bytes);
+    yield chunk;
+  }
+}
+
+function tooLarge(maximumSize: number, location: string): ImageError {
+  return new ImageError(`unpacks to more than ${maximumSize} bytes`, { file: location });
+}
+
+async function* limited(chunks: Chunks, maximumSize: number, location: string): Chunks {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > maximumSize) throw tooLarge(maximumSize, location);
+    yield chunk;
+  }
 }
 
 /** The types of the standard streams do not say that these are of bytes. */
@@ -96,12 +136,8 @@ function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
   return magic.every((byte, index) => bytes[index] === byte);
 }
 
-/** Looks at the first bytes of the stream, and puts a decompressor behind it where they ask for one. */
-async function decompressed(
-  stream: ReadableStream<Uint8Array>,
-  location: string,
-): Promise<ReadableStream<Uint8Array>> {
-  const chunks = chunksOf(stream);
+/** Looks at the first bytes, and puts a decompressor behind them where they ask for one. */
+async function decompressed(chunks: Chunks, location: string): Promise<Chunks> {
   let start = new Uint8Array(0);
   while (start.length < 4) {
     const { done, value } = await chunks.next();
@@ -111,22 +147,10 @@ async function decompressed(
     longer.set(value, start.length);
     start = longer;
   }
-  if (startsWith(start, ZSTD)) {
-    await chunks.return(undefined);
-    throw new UnsupportedError("an archive compressed with zstd: not supported yet", {
-      file: location,
-      hint: "unpack it with zstd -d",
-    });
-  }
-  const whole = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(start),
-    async pull(controller) {
-      const { done, value } = await chunks.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: async () => void (await chunks.return(undefined)),
-  });
-  if (!startsWith(start, GZIP)) return whole;
-  return whole.pipeThrough(gunzip());
+  const whole = (async function* (): Chunks {
+    yield start;
+    yield* chunks;
+  })();
+  if (startsWith(start, ZSTD)) return unzstd(whole, location);
+  return startsWith(start, GZIP) ? chunksOf(streamOf(whole).pipeThrough(gunzip())) : whole;
 }

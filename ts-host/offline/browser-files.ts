@@ -4,7 +4,7 @@ import { type ArchiveOptions, openTar } from "./archive.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { FileTree } from "./file-tree.ts";
 
-const ARCHIVE = /\.(tar|tar\.gz|tgz)$/i;
+const ARCHIVE = /\.(tar|tar\.gz|tgz|tar\.zst|tzst)$/i;
 
 /**
  * Opens the checkpoint in `files`: those of a directory, with `webkitRelativePath` set or the path given beside

@@ -26,7 +26,7 @@ import {
 } from "node:fs";
 import { join, resolve } from "node:path";
 import { ImageError } from "../errors.ts";
-import { BinaryReader, BinaryWriter, sameBytes } from "../images/binary.ts";
+import { BinaryReader, BinaryWriter, hex, sameBytes } from "../images/binary.ts";
 import { fileCall, InputFile, OutputFile, sync } from "../images/files.ts";
 import { storedPackName } from "../images/native-format.ts";
 import { readWhole } from "../images/source.ts";
@@ -46,10 +46,6 @@ const META_SIZE = 8 + 8 + PACK_ID_SIZE + HASH_KEY_SIZE + 8;
 const HASHES_HEADER = 8 + 8 + PACK_ID_SIZE + DIGEST_SIZE;
 /** Most bytes of a file of hashes: 16 TiB of pages have as many. */
 const MAX_HASHES = 2 ** 32 * HASH_SIZE;
-
-export function hex(id: Uint8Array): string {
-  return Buffer.from(id).toString("hex");
-}
 
 /** Writes a file whole, under another name until it is durable. */
 function writeDurably(path: string, content: Uint8Array): void {

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CriuWasmError, describe, ImageError } from "../errors.ts";
-import { sameBytes } from "../images/binary.ts";
+import { hex, sameBytes } from "../images/binary.ts";
 import { fileCall, InputFile } from "../images/files.ts";
 import { METADATA_NAME } from "../images/native-format.ts";
 import { NativeReader } from "../images/native-reader.ts";
@@ -10,7 +10,7 @@ import type { FileSource } from "../images/source.ts";
 import { HASH_SIZE, MAX_REGION_PAGES, PAGE_SIZE, PageHasher } from "../wasm/pages.ts";
 import { describeOwner, ownerLives } from "./lease.ts";
 import { PageReader } from "./page-reader.ts";
-import { hex, type PageStore, readHashes } from "./store.ts";
+import { type PageStore, readHashes } from "./store.ts";
 
 /** Pages that are read at once. */
 const READ_PAGES = 1024;

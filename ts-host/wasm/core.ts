@@ -25,6 +25,9 @@ export interface CoreExports {
   failureLevels(): number;
 
   xxh64(data: number, length: number, seed: bigint): bigint;
+  xxh64Begin(lanes: number, seed: bigint): void;
+  xxh64Add(lanes: number, data: number, length: number): void;
+  xxh64End(lanes: number, data: number, total: bigint): bigint;
   lz4Bound(length: number): number;
   lz4Compress(source: number, length: number, target: number): number;
   lz4CompressWords(source: number, length: number, target: number): number;

@@ -279,3 +279,45 @@ export function checksum(bytes: Uint8Array): bigint {
   core.view(summer.buffer, bytes.length).set(bytes);
   return BigInt.asUintN(64, core.exports.xxh64(summer.buffer, bytes.length, 0n));
 }
+
+/** XXH64 of bytes that come piece by piece. */
+export class RunningChecksum {
+  static readonly #GATHERED = 64 << 10;
+  readonly #core = Core.load();
+  readonly #lanes = this.#core.allocate(32);
+  readonly #buffer = this.#core.allocate(RunningChecksum.#GATHERED);
+  #used = 0;
+  #total = 0n;
+
+  constructor() {
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#core.exports.xxh64Begin(this.#lanes, 0n);
+    this.#used = 0;
+    this.#total = 0n;
+  }
+
+  add(bytes: Uint8Array): void {
+    for (let done = 0; done < bytes.length; ) {
+      const part = bytes.subarray(done, done + RunningChecksum.#GATHERED - this.#used);
+      this.#core.view(this.#buffer + this.#used, part.length).set(part);
+      this.#used += part.length;
+      done += part.length;
+      if (this.#used < RunningChecksum.#GATHERED) continue;
+      this.#core.exports.xxh64Add(this.#lanes, this.#buffer, this.#used);
+      this.#used = 0;
+    }
+    this.#total += BigInt(bytes.length);
+  }
+
+  /** The sum of all that was added since it was asked for last. */
+  end(): bigint {
+    const stripes = this.#used & ~31;
+    this.#core.exports.xxh64Add(this.#lanes, this.#buffer, stripes);
+    const sum = this.#core.exports.xxh64End(this.#lanes, this.#buffer + stripes, this.#total);
+    this.#begin();
+    return BigInt.asUintN(64, sum);
+  }
+}

@@ -1,5 +1,5 @@
 // What the page path exports; asm-core/README.md describes it.
-export { xxh64 } from "./checksum";
+export { xxh64, xxh64Add, xxh64Begin, xxh64End } from "./checksum";
 export { addKnownPages } from "./dedup";
 export { compressPiece, compressWords, fastSequences, lz4Bound, lz4Compress, lz4CompressWords, lz4Decompress } from "./lz4";
 export {

@@ -1,6 +1,7 @@
 /** Addresses and ports of internet sockets. A connection to outside of the checkpoint cannot be moved: its peer would not know. */
 import { UnsupportedError, UsageError } from "../../errors.ts";
 import type { InetSkEntry } from "../../generated/messages.ts";
+import type { ImageName, ImageRecord } from "../../images/checkpoint.ts";
 import { imageFileName } from "../../images/framing.ts";
 import { address as shown } from "../../images/json/to-json.ts";
 import type { Checkpoint } from "../checkpoint.ts";
@@ -61,6 +62,27 @@ function refuseOutside(isk: InetSkEntry, sockets: readonly InetSkEntry[]): void 
   );
 }
 
+type ChangeSocket = (socket: InetSkEntry, record: number) => void;
+
+/** Every socket's own end, and the other end of those whose peer is a socket of the checkpoint too. */
+function changeEnds(
+  name: ImageName,
+  records: ImageRecord[],
+  change: { source: ChangeSocket; destination: ChangeSocket },
+): void {
+  on("FILES", name, records, (files) => {
+    // As they are before the change: it is by these that ends find each other.
+    const sockets = files.flatMap(({ message }) => message.isk ?? []).map((socket) => ({ ...socket }));
+    for (const [record, { message }] of files.entries()) {
+      const { isk } = message;
+      if (isk === undefined) continue;
+      const peerInside = hasPeerInside(isk, sockets);
+      change.source(isk, record);
+      if (peerInside) change.destination(isk, record);
+    }
+  });
+}
+
 export function changeAddress(replacement: Replacement): Transform {
   const [from, to] = [replacement.from, replacement.to].map(wordsOf);
   if (from.length !== to.length)
@@ -81,21 +103,17 @@ export function changeAddress(replacement: Replacement): Transform {
       }
     },
     image(name, records, note) {
-      on("FILES", name, records, (files) => {
-        const sockets = files.flatMap(({ message }) => message.isk ?? []).map((socket) => ({ ...socket }));
-        for (const [record, { message }] of files.entries()) {
-          const { isk } = message;
-          if (isk === undefined) continue;
-          const peerInside = hasPeerInside(isk, sockets);
-          if (sameWords(isk.src_addr, from)) {
-            note(record, "isk.src_addr", shown(from), shown(to));
-            isk.src_addr = [...to];
-          }
-          if (sameWords(isk.dst_addr, from) && peerInside) {
-            note(record, "isk.dst_addr", shown(from), shown(to));
-            isk.dst_addr = [...to];
-          }
-        }
+      changeEnds(name, records, {
+        source(isk, record) {
+          if (!sameWords(isk.src_addr, from)) return;
+          note(record, "isk.src_addr", shown(from), shown(to));
+          isk.src_addr = [...to];
+        },
+        destination(isk, record) {
+          if (!sameWords(isk.dst_addr, from)) return;
+          note(record, "isk.dst_addr", shown(from), shown(to));
+          isk.dst_addr = [...to];
+        },
       });
     },
   };
@@ -137,21 +155,17 @@ export function changePort(replacement: Replacement): Transform {
       }
     },
     image(name, records, note) {
-      on("FILES", name, records, (files) => {
-        const sockets = files.flatMap(({ message }) => message.isk ?? []).map((socket) => ({ ...socket }));
-        for (const [record, { message }] of files.entries()) {
-          const { isk } = message;
-          if (isk === undefined) continue;
-          const peerInside = hasPeerInside(isk, sockets);
-          if (isk.src_port === from) {
-            note(record, "isk.src_port", from, to);
-            isk.src_port = to;
-          }
-          if (isk.dst_port === from && peerInside) {
-            note(record, "isk.dst_port", from, to);
-            isk.dst_port = to;
-          }
-        }
+      changeEnds(name, records, {
+        source(isk, record) {
+          if (isk.src_port !== from) return;
+          note(record, "isk.src_port", from, to);
+          isk.src_port = to;
+        },
+        destination(isk, record) {
+          if (isk.dst_port !== from) return;
+          note(record, "isk.dst_port", from, to);
+          isk.dst_port = to;
+        },
       });
     },
   };

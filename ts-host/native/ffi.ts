@@ -24,6 +24,15 @@ interface Shim {
 
 let loaded: Shim | undefined;
 
+function openShim(path: string) {
+  try {
+    return koffi.load(path);
+  } catch (error) {
+    const hint = "the build makes it; image files can be worked on without it";
+    throw new CriuWasmError("the shim cannot be loaded", { file: path, hint }, error);
+  }
+}
+
 /** Loads the shim. Called before a freeze, so that nothing has to be loaded after it. */
 export function loadShim(): Shim {
   if (loaded) return loaded;
@@ -32,7 +41,7 @@ export function loadShim(): Shim {
       hint: "image files can be worked on here all the same",
     });
   }
-  const library = koffi.load(asset("shim/shim.so"));
+  const library = openShim(asset("shim/shim.so"));
   loaded = {
     syscall: library.func(
       "int64_t cw_syscall(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)",

@@ -1,8 +1,13 @@
-/** npm run bench [core|processes]: every figure is a ratio, measured side by side in this one run. */
+/** npm run bench [core|processes|offline]: every figure is a ratio, measured side by side in this one run. */
 import { benchCore } from "./core.ts";
+import { benchOffline } from "./offline.ts";
 import { benchProcesses } from "./processes.ts";
 
-const BENCHES: Record<string, () => Promise<unknown>> = { core: benchCore, processes: benchProcesses };
+const BENCHES: Record<string, () => Promise<unknown>> = {
+  core: benchCore,
+  processes: benchProcesses,
+  offline: benchOffline,
+};
 
 const wanted = process.argv.slice(2);
 for (const [name, bench] of Object.entries(BENCHES)) {

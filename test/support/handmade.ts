@@ -1,16 +1,27 @@
 /** Checkpoints made by hand: small processes whose every byte of memory a test knows. */
+import { ftruncateSync } from "node:fs";
 import {
   CoreEntryMarch,
+  FdTypes,
+  type FdinfoEntry,
+  type FileEntry,
   type MmEntry,
   type ThreadInfoX86,
   type VmaEntry,
 } from "../../ts-host/generated/messages.ts";
-import { createCheckpoint } from "../../ts-host/images/open.ts";
+import type { CheckpointWriter, FillPages, PageSink } from "../../ts-host/images/checkpoint.ts";
+import { createCheckpoint, type PageOptions } from "../../ts-host/images/open.ts";
+
+/** So many pages that are stored. Without `fill` they are zeros, and take no room on the disk. */
+export interface ManyPages {
+  count: number;
+  fill?: FillPages;
+}
 
 export interface HandmadeMapping {
   start: bigint;
   /** Of each page its content; or that it is in the parent checkpoint, or was never written to. */
-  pages: (Uint8Array | "parent" | "zero")[];
+  pages: (Uint8Array | "parent" | "zero")[] | ManyPages;
   /** Where it is not readable and writable, private and anonymous. */
   entry?: Partial<VmaEntry>;
 }
@@ -20,10 +31,16 @@ export interface HandmadeProcess {
   parentPid?: number;
   name?: string;
   mappings: HandmadeMapping[];
+  /** Of threads beside the first. */
+  tids?: number[];
+  descriptors?: FdinfoEntry[];
+  mm?: Partial<MmEntry>;
 }
 
-const NOWHERE = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 };
-const REGULAR = 1;
+export interface HandmadeOptions extends PageOptions {
+  /** Beside those with the ids 1, /program, and 2, the root directory. */
+  files?: FileEntry[];
+}
 
 const MM: Omit<MmEntry, "vmas"> = {
   mm_start_code: 0n,
@@ -74,40 +91,44 @@ export function pageWith(text: string | Uint8Array, offset: number): Uint8Array 
   return page;
 }
 
-/** Writes the checkpoint; all processes run /program, with one thread each and no descriptors. */
+const NO_OWNER = { uid: 0, euid: 0, signum: 0, pid_type: 0, pid: 0 };
+
+/** An open file with that path. */
+export function regularFile(id: number, path: string): FileEntry {
+  const reg = { id, flags: 0, pos: 0n, fown: NO_OWNER, name: Buffer.from(path), build_id: [] };
+  return { type: FdTypes.REG, id, reg };
+}
+
+/** Writes the checkpoint; all processes run /program, with one thread each and no descriptors unless told otherwise. */
 export function writeHandmade(
   directory: string,
   processes: readonly HandmadeProcess[],
   format: "criu" | "native" = "criu",
+  { files = [], ...options }: HandmadeOptions = {},
 ): void {
-  const writer = createCheckpoint(directory, format);
+  const writer = createCheckpoint(directory, format, options);
   writer.image({ kind: "INVENTORY" }, [{ message: { img_version: 2, fdinfo_per_id: true } }]);
-  const tree = processes.map(({ pid, parentPid = 0 }) => ({
+  const tree = processes.map(({ pid, parentPid = 0, tids = [] }) => ({
     pid,
     ppid: parentPid,
     pgid: pid,
     sid: pid,
-    threads: [pid],
+    threads: [pid, ...tids],
   }));
   writer.image(
     { kind: "PSTREE" },
     tree.map((message) => ({ message })),
   );
-  const paths = ["/program", "/"].map((path, index) => ({
-    type: REGULAR,
-    id: index + 1,
-    reg: { id: index + 1, flags: 0, pos: 0n, fown: NOWHERE, name: Buffer.from(path), build_id: [] },
-  }));
+  const all = [regularFile(1, "/program"), regularFile(2, "/"), ...files];
   writer.image(
     { kind: "FILES" },
-    paths.map((message) => ({ message })),
+    all.map((message) => ({ message })),
   );
   for (const process of processes) writeProcess(writer, process);
   writer.commit();
 }
 
-function writeProcess(writer: ReturnType<typeof createCheckpoint>, process: HandmadeProcess): void {
-  const { pid, name = "handmade", mappings } = process;
+function writeThreads(writer: CheckpointWriter, { pid, name = "handmade", tids = [] }: HandmadeProcess): void {
   const tc = {
     task_state: 1,
     exit_code: 0,
@@ -118,16 +139,25 @@ function writeProcess(writer: ReturnType<typeof createCheckpoint>, process: Hand
     sigactions: [],
   };
   const thread_core = { futex_rla: 0n, futex_rla_len: 0 };
-  const core = { mtype: CoreEntryMarch.X86_64, thread_info: registers(), tc, thread_core };
-  writer.image({ kind: "CORE", id: pid }, [{ message: core }]);
+  const core = { mtype: CoreEntryMarch.X86_64, thread_info: registers(), thread_core };
+  writer.image({ kind: "CORE", id: pid }, [{ message: { ...core, tc } }]);
+  for (const tid of tids) writer.image({ kind: "CORE", id: tid }, [{ message: core }]);
+}
+
+function writeProcess(writer: CheckpointWriter, process: HandmadeProcess): void {
+  const { pid, mappings, descriptors = [], mm } = process;
+  writeThreads(writer, process);
   writer.image({ kind: "IDS", id: pid }, [
     { message: { vm_id: pid, files_id: pid, fs_id: pid, sighand_id: pid } },
   ]);
-  writer.image({ kind: "FDINFO", id: pid }, []);
+  writer.image(
+    { kind: "FDINFO", id: pid },
+    descriptors.map((message) => ({ message })),
+  );
   writer.image({ kind: "FS", id: pid }, [{ message: { cwd_id: 2, root_id: 2, umask: 0o22 } }]);
   const vmas = mappings.map(({ start, pages, entry }) => ({
     start,
-    end: start + BigInt(pages.length) * 4096n,
+    end: start + BigInt("count" in pages ? pages.count : pages.length) * 4096n,
     pgoff: 0n,
     shmid: 0n,
     prot: 3,
@@ -136,24 +166,40 @@ function writeProcess(writer: ReturnType<typeof createCheckpoint>, process: Hand
     fd: -1n,
     ...entry,
   }));
-  writer.image({ kind: "MM", id: pid }, [{ message: { ...MM, vmas } }]);
-  const listed = mappings.flatMap(({ start, pages }) =>
-    pages
-      .map((content, index) => ({ vaddr: start + BigInt(index) * 4096n, content }))
-      .filter(({ content }) => content !== "zero"),
-  );
-  const entries = listed.map(({ vaddr, content }) => ({
-    message: {
-      vaddr,
-      compat_nr_pages: 0,
-      nr_pages: 1n,
-      flags: content === "parent" ? 1 : 4,
-      compressed_size: [],
-    },
-  }));
-  const stored = listed.flatMap(({ content }) => (typeof content === "string" ? [] : [content]));
+  writer.image({ kind: "MM", id: pid }, [{ message: { ...MM, ...mm, vmas } }]);
   const sink = writer.pages(pid);
-  writer.image({ kind: "PAGEMAP", id: pid }, [{ message: { pages_id: pid } }, ...entries]);
-  const content = Buffer.concat(stored);
-  sink.append(stored.length, (view, offset) => view.set(content.subarray(offset, offset + view.length)));
+  const entries = mappings.flatMap(({ start, pages }) =>
+    "count" in pages ? appendMany(sink, start, pages) : appendPages(sink, start, pages),
+  );
+  writer.image({ kind: "PAGEMAP", id: pid }, [
+    { message: { pages_id: pid } },
+    ...entries.map((message) => ({ message })),
+  ]);
+}
+
+const entryOf = (vaddr: bigint, flags: number, count: number) => ({
+  vaddr,
+  compat_nr_pages: 0,
+  nr_pages: BigInt(count),
+  flags,
+  compressed_size: [],
+});
+
+/** Appends those that are stored; returns the entries of the pagemap. */
+function appendPages(sink: PageSink, start: bigint, pages: (Uint8Array | "parent" | "zero")[]) {
+  const entries = pages.flatMap((content, index) =>
+    content === "zero" ? [] : [entryOf(start + BigInt(index) * 4096n, content === "parent" ? 1 : 4, 1)],
+  );
+  const stored = Buffer.concat(pages.flatMap((content) => (typeof content === "string" ? [] : [content])));
+  sink.append(stored.length / 4096, (view, offset) =>
+    view.set(stored.subarray(offset, offset + view.length)),
+  );
+  return entries;
+}
+
+function appendMany(sink: PageSink, start: bigint, { count, fill }: ManyPages) {
+  if (fill === undefined && sink.appendDirectly !== undefined)
+    sink.appendDirectly(count, (fd, offset) => ftruncateSync(fd, offset + count * 4096));
+  else sink.append(count, fill ?? ((view) => view.fill(0)));
+  return [entryOf(start, 4, count)];
 }

@@ -3,16 +3,24 @@
  * is the ratio of the medians of processor time, of whole commands with their start-up. The images are made here.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { regularFile, writeHandmade } from "../test/support/handmade.ts";
+import { writeManyProcesses } from "../test/support/many-processes.ts";
 import { asset } from "../ts-host/assets.ts";
 import { FdTypes, type FileEntry } from "../ts-host/generated/messages.ts";
 import type { FillPages, ImageRecord } from "../ts-host/images/checkpoint.ts";
 import { writeImage } from "../ts-host/images/framing.ts";
 import type { PageOptions } from "../ts-host/images/open.ts";
-import { regularFile, writeHandmade } from "../test/support/handmade.ts";
-import { writeManyProcesses } from "../test/support/many-processes.ts";
 import { processMemory } from "./memory.ts";
 import { type Series, spread } from "./report.ts";
 
@@ -269,7 +277,12 @@ async function benchDiff(folder: string, fillOf: (isChanged: (page: number) => b
   );
   const script = 'shift; "$@" -D before && "$@" -D after';
   const readBoth = ["bash", "-c", `cd ${folder}; ${script}`, "bash", "", ...ours("validate")];
-  await race("diff of 2 × 1 GiB in a store, 1 % changed, against validate of both", "10", ours("diff", before, after), readBoth);
+  await race(
+    "diff of 2 × 1 GiB in a store, 1 % changed, against validate of both",
+    "10",
+    ours("diff", before, after),
+    readBoth,
+  );
   const raw = join(folder, "raw");
   mkdirSync(raw);
   writeFileSync(join(raw, "pages"), new Uint8Array(2 ** 30));

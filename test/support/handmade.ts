@@ -2,8 +2,8 @@
 import { ftruncateSync } from "node:fs";
 import {
   CoreEntryMarch,
-  FdTypes,
   type FdinfoEntry,
+  FdTypes,
   type FileEntry,
   type MmEntry,
   type ThreadInfoX86,
@@ -128,7 +128,10 @@ export function writeHandmade(
   writer.commit();
 }
 
-function writeThreads(writer: CheckpointWriter, { pid, name = "handmade", tids = [] }: HandmadeProcess): void {
+function writeThreads(
+  writer: CheckpointWriter,
+  { pid, name = "handmade", tids = [] }: HandmadeProcess,
+): void {
   const tc = {
     task_state: 1,
     exit_code: 0,

@@ -3,6 +3,7 @@
  * The engine and the offline verbs know only this; images/criu.ts and images/native.ts are the two formats.
  */
 import type { ImageKind, MessageOf } from "../generated/messages.ts";
+import { PAGE_SIZE } from "../wasm/pages.ts";
 
 /** One record of an image file: a message and, for some kinds, raw bytes that follow it. */
 export interface ImageRecord<K extends ImageKind = ImageKind> {
@@ -46,8 +47,16 @@ export interface PageSource {
   readonly length: number;
   /** Reads `count` pages from page `first` on, checks them, hands them to `drain` in order. */
   read(first: number, count: number, drain: DrainPages): void;
+  /** Reads as many pages as `into` has room for. Only where they lie in the file as they are: `readPages` does it anywhere. */
+  readDirectly?(first: number, into: Uint8Array): void;
   /** Where pages lie, in order, without reading them; absent where the format has each page in one place. */
   places?(first: number, count: number): Iterable<PagePlace>;
+}
+
+/** Reads whole pages from page `first` on, as many as `into` has room for. */
+export function readPages(source: PageSource, first: number, into: Uint8Array): void {
+  if (source.readDirectly !== undefined) source.readDirectly(first, into);
+  else source.read(first, into.length / PAGE_SIZE, (view, offset) => into.set(view, offset));
 }
 
 /** Consecutive pages in one pack. Two pages that lie in one place, also of different checkpoints, are equal. */

@@ -133,7 +133,8 @@ function plainEntries<K extends ImageKind>(records: ImageRecord<K>[]): ImageReco
 export class RawSource implements PageSource {
   readonly length: number;
   readonly #file: RandomFile;
-  readonly #buffer = new Uint8Array(CHUNK_PAGES * PAGE_SIZE);
+  /** As large as was needed so far: most are read a few pages of. */
+  #buffer = new Uint8Array(0);
 
   constructor(file: RandomFile) {
     this.#file = file;
@@ -143,15 +144,16 @@ export class RawSource implements PageSource {
     throw new ImageError(`${file.length} bytes are no whole number of pages`, { file: file.path });
   }
 
+  #checkRange(first: number, count: number): void {
+    if (first >= 0 && count >= 0 && first + count <= this.length) return;
+    const message = `pages ${first} to ${first + count - 1} are not in the file of ${this.length} pages`;
+    throw new ImageError(message, { file: this.#file.path });
+  }
+
   read(first: number, count: number, drain: DrainPages): void {
-    if (first < 0 || count < 0 || first + count > this.length) {
-      throw new ImageError(
-        `pages ${first} to ${first + count - 1} are not in the file of ${this.length} pages`,
-        {
-          file: this.#file.path,
-        },
-      );
-    }
+    this.#checkRange(first, count);
+    const size = Math.min(CHUNK_PAGES, count) * PAGE_SIZE;
+    if (size > this.#buffer.length) this.#buffer = new Uint8Array(size);
     for (let done = 0; done < count; ) {
       const pages = Math.min(CHUNK_PAGES, count - done);
       const view = this.#buffer.subarray(0, pages * PAGE_SIZE);
@@ -159,6 +161,11 @@ export class RawSource implements PageSource {
       drain(view, done * PAGE_SIZE);
       done += pages;
     }
+  }
+
+  readDirectly(first: number, into: Uint8Array): void {
+    this.#checkRange(first, into.length / PAGE_SIZE);
+    this.#file.read(into, first * PAGE_SIZE);
   }
 
   close(): void {

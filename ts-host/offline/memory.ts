@@ -3,7 +3,7 @@
  * than one piece of it is held at a time.
  */
 import { ImageError } from "../errors.ts";
-import type { DrainPages, ImageName } from "../images/checkpoint.ts";
+import { type DrainPages, type ImageName, readPages } from "../images/checkpoint.ts";
 import { imageFileName } from "../images/framing.ts";
 import { PE_PARENT, PE_PRESENT } from "../images/pagemap-entry.ts";
 import { isPrivate } from "../kinds/memory/vma.ts";
@@ -167,6 +167,14 @@ export function drainPiece({ start, end, content }: Piece, drain: DrainMemory): 
     drain(from === 0 && until === view.length ? view : view.subarray(from, until), at + BigInt(from));
   };
   content.checkpoint.pages(content.pagesId).read(content.first, pages, cut);
+}
+
+/** Reads a piece of whole pages that are stored to the beginning of `into`; the number of its bytes. */
+export function readPiece({ start, end, content }: Piece, into: Uint8Array): number {
+  if (content.is !== "stored") return 0;
+  const bytes = into.subarray(0, Number(end - start));
+  readPages(content.checkpoint.pages(content.pagesId), content.first, bytes);
+  return bytes.length;
 }
 
 /** The piece in parts of at most `pages` pages: so that long work can be interrupted, and memory is bounded. */

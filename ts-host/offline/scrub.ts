@@ -11,11 +11,12 @@ import { IMAGE_KINDS, type ImageKind, type MessageName } from "../generated/mess
 import type { CheckpointWriter, ImageName, ImageRecord } from "../images/checkpoint.ts";
 import { imageFileName } from "../images/framing.ts";
 import { messageSchema } from "../images/schema.ts";
+import { Haystack } from "../wasm/haystack.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { type Changes, copyCheckpoint } from "./copy.ts";
 import { PAGE_SIZE } from "./page-index.ts";
 import type { Progress } from "./progress.ts";
-import { type Pattern, search } from "./search/index.ts";
+import { type Hit, type Pattern, search } from "./search/index.ts";
 import type { Selection } from "./select.ts";
 
 export interface ScrubSummary {
@@ -74,11 +75,16 @@ export function* scrub(
 }
 
 function changesOf(pattern: Pattern, filler: Uint8Array, patches: Patches, summary: ScrubSummary): Changes {
+  const haystack = new Haystack();
+  const hits = (bytes: Uint8Array): Generator<Hit> => {
+    haystack.bytes(bytes.length).set(bytes);
+    return pattern.find(haystack, 0, bytes.length);
+  };
   return {
     image<K extends ImageKind>(name: ImageName<K>, records: ImageRecord<K>[]) {
       if (name.kind === "PAGEMAP" || name.kind === "SHMEM_PAGEMAP") return { name, records };
       const scrubbed = records.map((record, index) =>
-        scrubRecord(name, record, index, pattern, filler, summary),
+        scrubRecord(name, record, index, hits, filler, summary),
       );
       return { name, records: scrubbed as ImageRecord<K>[] };
     },
@@ -113,13 +119,13 @@ function scrubRecord(
   name: ImageName,
   { message, payload }: ImageRecord,
   record: number,
-  pattern: Pattern,
+  hitsIn: (bytes: Uint8Array) => Generator<Hit>,
   filler: Uint8Array,
   summary: ScrubSummary,
 ): ImageRecord {
   const file = imageFileName(name);
   const overwrite = (bytes: Uint8Array): Uint8Array => {
-    const hits = [...pattern.find(bytes, 0)];
+    const hits = [...hitsIn(bytes)];
     if (hits.length === 0) return bytes;
     summary.inImages += hits.length;
     const copy = bytes.slice();
@@ -140,7 +146,7 @@ function scrubRecord(
         if (field.type === "message")
           return visit(field.message!, element as Record<string, unknown>, `${where}.`);
         if (field.type === "bytes") return overwrite(element as Uint8Array);
-        if (field.type === "string" && !pattern.find(element as Uint8Array, 0).next().done) {
+        if (field.type === "string" && !hitsIn(element as Uint8Array).next().done) {
           summary.left.push({
             file,
             record,

@@ -36,6 +36,16 @@ export interface CoreExports {
   hashKey(): number;
   pageHashes(pages: number, count: number, into: number): void;
 
+  findBytes(
+    haystack: number,
+    length: number,
+    from: number,
+    needle: number,
+    size: number,
+    left: number,
+    right: number,
+  ): number;
+
   beginPack(first: number): void;
   addKnownPages(hashes: number, count: number, first: number): void;
   packInput(): number;

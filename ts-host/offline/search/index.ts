@@ -2,17 +2,26 @@
  * Search in the memory of processes: in all that is stored in the images. Memory that nobody wrote to, and
  * unchanged pages of mapped files, which are not in them, are not searched.
  */
+import { Haystack } from "../../wasm/haystack.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { Mapping } from "../mapping.ts";
-import { drainPiece, inParts, type Piece } from "../memory.ts";
+import { inParts, type Piece, readPiece } from "../memory.ts";
+import { PAGE_SIZE } from "../page-index.ts";
 import type { Process } from "../process.ts";
 import type { Progress } from "../progress.ts";
 import { isSelected, type Selection, selectedProcesses } from "../select.ts";
 import type { Hit, Pattern } from "./pattern.ts";
 
-export { expressionPattern, hexPattern, type Pattern, textPattern, utf16Pattern } from "./pattern.ts";
+export {
+  expressionPattern,
+  type Hit,
+  hexPattern,
+  type Pattern,
+  textPattern,
+  utf16Pattern,
+} from "./pattern.ts";
 
-/** Pages that are looked through at once: 1 MiB. */
+/** Pages that are looked through at once: 1 MiB, which stays in the processor's cache. */
 const STEP_PAGES = 256;
 /** Most bytes of a match that are given with it. */
 const MOST_CONTENT = 256;
@@ -40,8 +49,9 @@ export function* search(
   );
   const total = places.reduce((sum, { process, mapping }) => sum + storedBytes(process, mapping), 0);
   let done = 0;
+  const haystack = new Haystack();
   for (const { process, mapping } of places) {
-    const window = new Window(pattern);
+    const window = new Window(pattern, haystack);
     for (const piece of storedPieces(process, mapping)) {
       for (const part of inParts(piece, STEP_PAGES)) {
         yield { done, total };
@@ -68,16 +78,20 @@ type Found = Pick<Match, "address" | "length" | "content">;
 /** What was read last of memory without a gap: as much as a match may need that is not complete yet. */
 class Window {
   readonly #pattern: Pattern;
-  readonly #bytes: Uint8Array;
-  /** How much of it is used, and the address of its first byte. */
+  readonly #haystack: Haystack;
+  /** How much of the haystack is used, and the address of its first byte. */
   #length = 0;
   #base = 0n;
   /** Where the last match has ended. */
   #from = 0;
 
-  constructor(pattern: Pattern) {
+  constructor(pattern: Pattern, haystack: Haystack) {
     this.#pattern = pattern;
-    this.#bytes = new Uint8Array(STEP_PAGES * 4096 + pattern.longest);
+    this.#haystack = haystack;
+  }
+
+  get #bytes(): Uint8Array {
+    return this.#haystack.bytes(STEP_PAGES * PAGE_SIZE + this.#pattern.longest);
   }
 
   *add(part: Piece): Generator<Found> {
@@ -85,10 +99,7 @@ class Window {
       yield* this.finish();
       this.#base = part.start;
     }
-    drainPiece(part, (view, address) => {
-      this.#bytes.set(view, Number(address - this.#base));
-      this.#length = Number(address - this.#base) + view.length;
-    });
+    this.#length += readPiece(part, this.#bytes.subarray(this.#length));
     const settled = Math.max(0, this.#length - this.#pattern.longest + 1);
     yield* this.#hitsBefore(settled);
     this.#forget(settled);
@@ -102,8 +113,7 @@ class Window {
   }
 
   *#hitsBefore(end: number): Generator<Found> {
-    const bytes = this.#bytes.subarray(0, this.#length);
-    for (const hit of this.#pattern.find(bytes, this.#from)) {
+    for (const hit of this.#pattern.find(this.#haystack, this.#from, this.#length)) {
       if (hit.start >= end) return;
       this.#from = hit.start + hit.length;
       yield this.#found(hit);

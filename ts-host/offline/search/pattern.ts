@@ -1,6 +1,7 @@
 /** What is searched for: bytes, or a regular expression over bytes. */
 import { latin1 } from "#platform";
 import { UsageError } from "../../errors.ts";
+import type { Haystack } from "../../wasm/haystack.ts";
 
 /** Bytes of the found, from `start` on. */
 export interface Hit {
@@ -11,15 +12,12 @@ export interface Hit {
 export interface Pattern {
   /** Longest that a hit can be; a longer one is found up to this length. */
   readonly longest: number;
-  /** All hits in `bytes` that begin at or after `from`, in order, none overlapping another. */
-  find(bytes: Uint8Array, from: number): Generator<Hit>;
+  /** All hits in the first `length` bytes that begin at or after `from`, in order, none overlapping another. */
+  find(haystack: Haystack, from: number, length: number): Generator<Hit>;
 }
 
 const LONGEST_EXPRESSION = 64 << 10;
-/** Bytes that are counted to learn which of the pattern's is rarest. */
-const SAMPLE = 16 << 10;
 
-/** Looks for the byte of the needle that the haystack has least of, and compares the others there. */
 class Bytes implements Pattern {
   readonly longest: number;
   readonly #needle: Uint8Array;
@@ -30,39 +28,10 @@ class Bytes implements Pattern {
     this.longest = needle.length;
   }
 
-  *find(bytes: Uint8Array, from: number): Generator<Hit> {
-    const needle = this.#needle;
-    const rarest = rarestOf(needle, bytes);
-    for (let at = from + rarest; ; ) {
-      at = bytes.indexOf(needle[rarest], at);
-      if (at < 0) return;
-      const start = at - rarest;
-      if (isAt(needle, bytes, start)) {
-        yield { start, length: needle.length };
-        at += needle.length;
-      } else {
-        at++;
-      }
-    }
+  *find(haystack: Haystack, from: number, end: number): Generator<Hit> {
+    const { length } = this.#needle;
+    for (const start of haystack.find(this.#needle, from, end)) yield { start, length };
   }
-}
-
-function rarestOf(needle: Uint8Array, haystack: Uint8Array): number {
-  const counts = new Uint32Array(256);
-  for (const byte of haystack.subarray(0, SAMPLE)) counts[byte]++;
-  let rarest = 0;
-  for (let index = 1; index < needle.length; index++) {
-    if (counts[needle[index]] < counts[needle[rarest]]) rarest = index;
-  }
-  return rarest;
-}
-
-function isAt(needle: Uint8Array, bytes: Uint8Array, start: number): boolean {
-  if (start + needle.length > bytes.length) return false;
-  for (let index = 0; index < needle.length; index++) {
-    if (bytes[start + index] !== needle[index]) return false;
-  }
-  return true;
 }
 
 class Expression implements Pattern {
@@ -77,9 +46,9 @@ class Expression implements Pattern {
     }
   }
 
-  *find(bytes: Uint8Array, from: number): Generator<Hit> {
+  *find(haystack: Haystack, from: number, length: number): Generator<Hit> {
     const expression = this.#expression;
-    const text = latin1(bytes);
+    const text = latin1(haystack.bytes(length));
     expression.lastIndex = from;
     for (;;) {
       const match = expression.exec(text);

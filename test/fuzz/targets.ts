@@ -18,7 +18,9 @@ import { NativeReader } from "../../ts-host/images/native-reader.ts";
 import type { FileSource, RandomFile } from "../../ts-host/images/source.ts";
 import { Core } from "../../ts-host/wasm/core.ts";
 import { checksum } from "../../ts-host/wasm/pages.ts";
+import { PortableZstd } from "../../ts-host/wasm/portable-zstd.ts";
 import { pagemapFromRows, pagemapToRows } from "../../ts-host/wasm/transcoder.ts";
+import { Zstd } from "../../ts-host/wasm/zstd.ts";
 import { mixedPages, randomNumbers } from "../support/pages.ts";
 import { Random } from "../support/random.ts";
 import { randomMessage } from "../support/random-messages.ts";
@@ -157,6 +159,35 @@ const lz4: Target = {
   },
 };
 
+const zstdCodec = new Zstd(CAPACITY * 2);
+
+function zstdSeeds(): Uint8Array[] {
+  const pages = mixedPages(24, randomNumbers(43));
+  return [0, 1, 100, 4096, 20000, 65536].map((length) => {
+    const frame = new Uint8Array(2 * CAPACITY);
+    return frame.slice(0, zstdCodec.compress(pages.subarray(8192, 8192 + length), frame));
+  });
+}
+
+/** The first four bytes are those of every frame, and are put right. */
+function zstdFrames(
+  name: string,
+  zstd: { decompress(source: Uint8Array, target: Uint8Array): boolean },
+): Target {
+  const into = new Uint8Array(CAPACITY);
+  return {
+    name,
+    cost: 4,
+    seeds: zstdSeeds(),
+    run(input) {
+      if (input.length > 4) input.set([0x28, 0xb5, 0x2f, 0xfd]);
+      const length = (input.length * 37) % CAPACITY;
+      const fits = zstd.decompress(input.subarray(0, CAPACITY), into.subarray(0, length));
+      return `${fits} ${Math.clz32(length)}`;
+    },
+  };
+}
+
 /** Files that are in memory. */
 class MemorySource implements FileSource {
   readonly location = "memory";
@@ -284,5 +315,15 @@ function compressed(): Target {
 
 /** All of them; `directory`: where a checkpoint to begin with may be made. */
 export function targets(directory: string): Target[] {
-  return [images, protobuf, flatBuffers, pagemaps, lz4, compressed(), ...nativeTargets(directory)];
+  return [
+    images,
+    protobuf,
+    flatBuffers,
+    pagemaps,
+    lz4,
+    zstdFrames("zstd frames", zstdCodec),
+    zstdFrames("zstd frames in a browser", new PortableZstd()),
+    compressed(),
+    ...nativeTargets(directory),
+  ];
 }

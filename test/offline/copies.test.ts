@@ -228,3 +228,26 @@ test("convert into a store: the second checkpoint of the same pages adds none", 
   assert.equal(figures[1], 0);
   assert.deepEqual(findings(join(folder, "two")), []);
 });
+
+test("convert with each compression: the same pages, in less and less room", async (t) => {
+  const folder = temporaryDirectory(t);
+  const criu = sampleDirectory(t, "loop-dynamic");
+  const sizes: number[] = [];
+  for (const method of ["none", "lz4", "zstd"]) {
+    const [native, back] = [join(folder, method), join(folder, `${method}-back`)];
+    const compress = [`--compress=${method}`, "--compress-region=256K"];
+    await must("convert", "--to", "native", "-D", criu, "-o", native, ...compress);
+    const checkpoint = openDirectory(native);
+    sizes.push(checkpoint.reader.pageFigures().bytes);
+    checkpoint.close();
+    assert.deepEqual(findings(native), []);
+    await must("convert", "--to", "criu", "-D", native, "-o", back);
+    assertSameBytes(readFileSync(join(back, "pages-1.img")), readFileSync(join(criu, "pages-1.img")));
+  }
+  assert.ok(sizes[0] > sizes[1] && sizes[1] > sizes[2], `${sizes}`);
+  const refused = ["convert", "--to", "criu", "--compress=zstd", "-D", criu, "-o", join(folder, "never")];
+  const { status, stderr } = await runCli(refused);
+  assert.equal(status, 1);
+  assert.match(stderr, /CRIU's format knows LZ4 only, not zstd/);
+  assert.ok(!existsSync(join(folder, "never")));
+});

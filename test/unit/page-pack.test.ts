@@ -46,6 +46,8 @@ const VARIANTS: PackOptions[] = [
   { compress: "lz4", regionPages: 1, threads: 1 },
   { compress: "lz4", regionPages: 64, threads: 3 },
   { compress: "none", regionPages: 7, threads: 2 },
+  { compress: "zstd", regionPages: 16, threads: 1 },
+  { compress: "zstd", regionPages: 64, threads: 3 },
 ];
 const LZ4: PackOptions = VARIANTS[0];
 const AS_IT_IS: PackOptions = VARIANTS[1];

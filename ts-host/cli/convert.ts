@@ -3,12 +3,13 @@ import { type Command, Option } from "commander";
 import { copyCheckpoint } from "../offline/copy.ts";
 import { openPath } from "../offline/node.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { type CompressOptions, compressMethod, compressRegion } from "./compress-options.ts";
 import { inNewCheckpoint, type NewCheckpointOptions, outDir } from "./new-checkpoint.ts";
 import { imagesPath, json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 
-interface Options extends NewCheckpointOptions {
+interface Options extends NewCheckpointOptions, CompressOptions {
   to: "native" | "criu";
   store?: string;
   json?: boolean;
@@ -20,7 +21,7 @@ async function convert(options: Options, terminal: Terminal): Promise<void> {
     checkpoint,
     { ...options, format: options.to },
     (writer) => runSteps("convert", copyCheckpoint(checkpoint.reader, writer), terminal),
-    { store: options.store },
+    { store: options.store, compress: options.compress, regionPages: options.compressRegion },
   );
   const images = checkpoint.list().length;
   checkpoint.close();
@@ -32,7 +33,7 @@ async function convert(options: Options, terminal: Terminal): Promise<void> {
 
 const MANUAL: Manual = {
   name: "convert",
-  synopsis: "--to native|criu -o DIR [-D DIR] [--store DIR] [--json]",
+  synopsis: "--to native|criu -o DIR [-D DIR] [--store DIR] [--compress METHOD] [--json]",
   description: [
     "Writes a checkpoint in the other format. Nothing is lost on either way: images of CRIU's that were made native and back are the same, byte for byte.",
   ],
@@ -41,6 +42,10 @@ const MANUAL: Manual = {
     [
       "criu-wasm convert --to native -D export.tar.gz -o images",
       "An exported container, deduplicated and compressed.",
+    ],
+    [
+      "criu-wasm convert --to native --compress=zstd -D images -o archive",
+      "A checkpoint to be kept for long: as small as can be.",
     ],
   ],
 };
@@ -51,6 +56,8 @@ export function convertCommand(terminal: Terminal): Command {
     .addOption(outDir())
     .addOption(new Option("--to <format>", "the format").choices(["native", "criu"]).makeOptionMandatory())
     .option("--store <dir>", "page store that many native checkpoints share")
+    .addOption(compressMethod())
+    .addOption(compressRegion())
     .addOption(json())
     .action((options: Options) => convert(options, terminal));
 }

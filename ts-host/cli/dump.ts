@@ -1,7 +1,7 @@
 /** criu-wasm dump: freezes a process and writes its checkpoint. */
 import { mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { dump as dumpTask } from "../engine/dump.ts";
 import { fileCall } from "../images/files.ts";
 import { createCheckpoint } from "../images/open.ts";
@@ -9,6 +9,7 @@ import { KINDS } from "../kinds/index.ts";
 import { loadShim } from "../native/ffi.ts";
 import { PAGE_SIZE } from "../wasm/pages.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { type CompressOptions, compressMethod, compressRegion } from "./compress-options.ts";
 import { LOG_INFO, LOG_WARNING, type Log } from "./log.ts";
 import { logged } from "./logged.ts";
 import {
@@ -32,7 +33,7 @@ import { withPidFile } from "./pid-file.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { type Step, stepwise, watchedWriter } from "./watched.ts";
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, CompressOptions {
   tree: number;
   format: "native" | "criu";
   leaveRunning?: boolean;
@@ -43,21 +44,12 @@ interface Options extends CommonOptions {
   timeout: number;
   pidfile?: string;
   store?: string;
-  compress?: "none" | "lz4";
-  compressRegion?: number;
 }
 
 /** A log or pid file may lie in the directory that is about to be made. */
 function makeImagesDir({ imagesDir, logFile, pidfile }: Options): void {
   if (logFile === undefined && pidfile === undefined) return;
   fileCall("mkdir", imagesDir, () => mkdirSync(imagesDir, { recursive: true }));
-}
-
-/** A size of whole pages, as a number of them. */
-function regionPages(text: string): number {
-  const pages = Number(size(text)) / PAGE_SIZE;
-  if (!Number.isInteger(pages) || pages < 1) throw new InvalidArgumentError("must be a multiple of 4K.");
-  return pages;
 }
 
 /** Another thread takes as long to begin as 64 MiB take to be compressed. */
@@ -147,22 +139,8 @@ export function dumpCommand(terminal: Terminal): Command {
         "put the pages into a store that checkpoints share; it begins in a directory that is not there",
       ),
     )
-    .addOption(
-      new Option(
-        "-c, --compress [method]",
-        "none or lz4: how pages are compressed (default: lz4, in CRIU's format none)",
-      )
-        .choices(["none", "lz4"])
-        .preset("lz4"),
-    )
-    .addOption(
-      new Option(
-        "--compress-region [size]",
-        "compress so much at once, and read it back at once: 4K to 256K, in CRIU's format to 4M (default: 64K, in CRIU's format each page by itself)",
-      )
-        .argParser(regionPages)
-        .preset("256K"),
-    )
+    .addOption(compressMethod())
+    .addOption(compressRegion())
     .addOption(
       new Option("-R, --leave-running", "let the process run on afterwards").conflicts("leaveStopped"),
     )

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { UsageError } from "../errors.ts";
-import { DEFAULT_PACK_OPTIONS } from "../store/pack-writer.ts";
+import { DEFAULT_PACK_OPTIONS, type PackOptions } from "../store/pack-writer.ts";
 import { MAX_REGION_PAGES } from "../wasm/pages.ts";
 import type { CheckpointReader, CheckpointWriter } from "./checkpoint.ts";
 import { CriuWriter } from "./criu.ts";
@@ -20,7 +20,7 @@ export function openCheckpoint(directory: string): CheckpointReader {
 
 /** How pages are kept; what is not given is left to the format. */
 export interface PageOptions {
-  compress?: "none" | "lz4";
+  compress?: PackOptions["compress"];
   /** Pages that are compressed together. */
   regionPages?: number;
   /** Directory of a page store; only for the native format. */
@@ -58,6 +58,7 @@ function nativeWriter(directory: string, options: PageOptions): NativeWriter {
 /** CRIU's images are compressed where this is asked for, page by page unless regions are. */
 function criuWriter(directory: string, { compress, regionPages, store }: PageOptions): CriuWriter {
   if (store !== undefined) throw new UsageError("only native checkpoints can share a store");
+  if (compress === "zstd") throw new UsageError("CRIU's format knows LZ4 only, not zstd");
   checkRegion(regionPages, MAX_BLOCK_PAGES);
   const compressed = compress === "lz4" || (compress === undefined && regionPages !== undefined);
   return new CriuWriter(directory, compressed ? (regionPages ?? 1) : undefined);

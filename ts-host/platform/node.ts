@@ -13,6 +13,8 @@ export function coreBytes(): Uint8Array {
   return readFileSync(asset("core.wasm"));
 }
 
+export { Zstd } from "../wasm/zstd.ts";
+
 export function sha256(bytes: Uint8Array): Uint8Array {
   return createHash("sha256").update(bytes).digest();
 }

@@ -4,6 +4,7 @@ import type { RandomFile } from "../images/source.ts";
 import { BlobFile } from "./blob-file.ts";
 
 export { sha256 } from "@noble/hashes/sha2.js";
+export { PortableZstd as Zstd } from "../wasm/portable-zstd.ts";
 
 /** The WebAssembly core. */
 export function coreBytes(): Uint8Array {

@@ -5,7 +5,15 @@
  */
 import { sha256 } from "#platform";
 import { BinaryReader, BinaryWriter, sameBytes } from "../images/binary.ts";
-import { AS_IT_IS, checksum, LZ4, MAX_REGION_PAGES, PAGE_SIZE, type StoredRegion } from "../wasm/pages.ts";
+import {
+  AS_IT_IS,
+  checksum,
+  LZ4,
+  MAX_REGION_PAGES,
+  PAGE_SIZE,
+  type StoredRegion,
+  ZSTD,
+} from "../wasm/pages.ts";
 
 const MAGIC = new TextEncoder().encode("CRIUPACK");
 const END_MAGIC = new TextEncoder().encode("PACK-END");
@@ -124,7 +132,7 @@ export function decodeRegion(
   const stored = from.u32();
   const encoding = from.u32();
   const size = pagesInRegion(trailer, index) * PAGE_SIZE;
-  if (encoding !== AS_IT_IS && encoding !== LZ4)
+  if (encoding !== AS_IT_IS && encoding !== LZ4 && encoding !== ZSTD)
     from.fail(`region ${index}: compression ${encoding} is not known`, 0);
   if (encoding === AS_IT_IS ? stored !== size : stored >= size)
     from.fail(`region ${index}: ${stored} bytes cannot hold its ${size}`, 0);

@@ -7,6 +7,7 @@ import { OutputFile } from "../images/files.ts";
 import {
   CHUNK_PAGES,
   checksum,
+  type Method,
   newHashKey,
   PAGE_SIZE,
   PagePacker,
@@ -18,7 +19,7 @@ import { BLOCK_EXTENTS, type NumberedPack, type PageTable, packOf, type StreamTa
 import { SealSlots, shareSlots } from "./seal-slots.ts";
 
 export interface PackOptions {
-  compress: "none" | "lz4";
+  compress: "none" | Method;
   /** Pages that are compressed together, and read back together: 1 to MAX_REGION_PAGES. */
   regionPages: number;
   /** Threads that compress and write, this one among them. */
@@ -67,12 +68,13 @@ export class PackWriter {
     this.#options = options;
     this.#known = known;
     this.#first = last === undefined ? 0 : last.first + last.length;
-    this.#packer = new PagePacker(known.key, this.#first);
+    const method = options.compress === "none" ? "lz4" : options.compress;
+    this.#packer = new PagePacker(known.key, this.#first, method);
     for (const pack of known.packs) this.#packer.addKnown(known.hashes(pack), pack.first);
     this.#file = new OutputFile(path);
     this.#file.write(encodeHeader(id));
     const others = options.compress === "none" ? 0 : options.threads - 1;
-    const shared = shareSlots(others * SLOTS_PER_THREAD, options.regionPages * PAGE_SIZE, this.#file);
+    const shared = shareSlots(others * SLOTS_PER_THREAD, options.regionPages * PAGE_SIZE, method, this.#file);
     this.#slots = new SealSlots(shared);
     for (let thread = 0; thread < others; thread++)
       new Worker(asset("seal-worker.mjs"), { workerData: shared }).unref();

@@ -6,7 +6,7 @@
 import { writeSync } from "node:fs";
 import { CriuWasmError } from "../errors.ts";
 import { fileCall } from "../images/files.ts";
-import { RegionSealer, type StoredRegion } from "../wasm/pages.ts";
+import { type Method, RegionSealer, type StoredRegion } from "../wasm/pages.ts";
 import type { PlacedRegion } from "./pack-format.ts";
 
 const FREE = 0;
@@ -33,6 +33,7 @@ export interface SharedSlots {
   /** The pages. */
   pages: SharedArrayBuffer;
   regionBytes: number;
+  method: Method;
   /** The pack, open for writing. */
   fd: number;
   path: string;
@@ -41,6 +42,7 @@ export interface SharedSlots {
 export function shareSlots(
   count: number,
   regionBytes: number,
+  method: Method,
   file: { fd: number; path: string; length: number },
 ): SharedSlots {
   const longs = new SharedArrayBuffer(8 * (1 + 2 * count));
@@ -50,6 +52,7 @@ export function shareSlots(
     longs,
     pages: new SharedArrayBuffer(count * regionBytes),
     regionBytes,
+    method,
     fd: file.fd,
     path: file.path,
   };
@@ -165,10 +168,10 @@ export class SealSlots {
   }
 
   #seal(slot: number): void {
-    const { regionBytes } = this.#shared;
+    const { regionBytes, method } = this.#shared;
     const at = FIRST_SLOT + slot * SLOT_WORDS;
     const length = this.#words[at + 2];
-    this.#sealer ??= new RegionSealer(regionBytes);
+    this.#sealer ??= new RegionSealer(regionBytes, method);
     const start = slot * regionBytes;
     this.#sealer.input.set(this.#pages.subarray(start, start + length));
     const region: StoredRegion = this.#sealer.sealInput(length);

@@ -6,7 +6,16 @@
  * Each step is skipped when none of its inputs is newer than its output.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -79,6 +88,12 @@ function buildCore() {
     "--maximumMemory",
     "65536",
   ]);
+}
+
+/** libzstd comes compiled, in a package. */
+function copyZstd() {
+  const source = "node_modules/@bokuweb/zstd-wasm/dist/web/zstd.wasm";
+  if (!isFresh("dist/zstd.wasm", [source, "package-lock.json"])) copyFileSync(source, "dist/zstd.wasm");
 }
 
 /** The shim is freestanding: no libc, so that one file serves glibc old and new, and musl. */
@@ -226,6 +241,7 @@ async function main() {
   mkdirSync("dist", { recursive: true });
   await generate();
   buildCore();
+  copyZstd();
   buildShim();
   await buildPrograms();
   await buildLibrary();

@@ -4,6 +4,7 @@
  */
 import { coreBytes } from "#platform";
 import { CriuWasmError } from "../errors.ts";
+import { withoutTraps } from "./traps.ts";
 
 /** What asm-core/assembly/index.ts exports. Pointers and lengths are unsigned 32-bit numbers. */
 export interface CoreExports {
@@ -71,35 +72,6 @@ export interface CoreExports {
   ): number;
 }
 
-/**
- * A trap, should there be one, reaches nobody as a trap: it is an error of this program, which says that it is a
- * bug. After it, the instance is not to be used any more, and none of its results was handed out.
- */
-function withoutTraps(exports: Record<string, unknown>): CoreExports {
-  let trapped: string | undefined;
-  const guarded = (run: (...args: unknown[]) => unknown) =>
-    function callCore(...args: unknown[]): unknown {
-      if (trapped !== undefined) throw bug(trapped);
-      try {
-        return run(...args);
-      } catch (error) {
-        if (!(error instanceof WebAssembly.RuntimeError || error instanceof RangeError)) throw error;
-        trapped = error.message;
-        throw bug(trapped, error);
-      }
-    };
-  const entries = Object.entries(exports).map(([name, value]) => [
-    name,
-    typeof value === "function" ? guarded(value as (...args: unknown[]) => unknown) : value,
-  ]);
-  return Object.fromEntries(entries) as CoreExports;
-}
-
-function bug(trap: string, cause?: unknown): CriuWasmError {
-  const hint = "this is a bug in criu-wasm, or there is not enough memory";
-  return new CriuWasmError(`the core stopped: ${trap}`, { hint }, cause);
-}
-
 /** An instance of the core, with a memory of its own. */
 export class Core {
   static #module: WebAssembly.Module | undefined;
@@ -116,7 +88,7 @@ export class Core {
         },
       },
     };
-    this.exports = withoutTraps(new WebAssembly.Instance(module, imports).exports);
+    this.exports = withoutTraps("the core", new WebAssembly.Instance(module, imports).exports);
     this.#view = new Uint8Array(this.exports.memory.buffer);
   }
 

@@ -2,6 +2,7 @@
  * The page path of the core: memory pages -> regions of a pack and back. Each packer and unpacker has an
  * instance of the core to itself. Views on its memory hold until the next call of the same object.
  */
+import { Zstd } from "#platform";
 import { Core } from "./core.ts";
 
 export const PAGE_SIZE = 4096;
@@ -19,6 +20,10 @@ export const HASH_SIZE = 24;
 /** How a region is stored; the numbers are those of the file. */
 export const AS_IT_IS = 0;
 export const LZ4 = 1;
+export const ZSTD = 2;
+
+/** How regions are compressed where that pays. */
+export type Method = "lz4" | "zstd";
 
 /** A region as it lies in a pack. */
 export interface StoredRegion {
@@ -34,17 +39,21 @@ export function newHashKey(): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(HASH_KEY_SIZE));
 }
 
+const MOST_REGION_BYTES = MAX_REGION_PAGES * PAGE_SIZE;
+
 /** Compresses regions, each independent of all others. */
 export class RegionSealer {
   readonly core = Core.load();
+  readonly #zstd: Zstd | undefined;
   readonly #input: number;
   readonly #inputSize: number;
   readonly #output: number;
   #used = 0;
 
   /** `capacity`: bytes of pages that are sealed, at most, before `clear`. */
-  constructor(capacity: number) {
-    this.#inputSize = Math.min(capacity, MAX_REGION_PAGES * PAGE_SIZE);
+  constructor(capacity: number, method: Method) {
+    this.#zstd = method === "zstd" ? new Zstd(MOST_REGION_BYTES) : undefined;
+    this.#inputSize = Math.min(capacity, MOST_REGION_BYTES);
     this.#input = this.core.allocate(this.#inputSize);
     this.#output = this.core.allocate(this.core.exports.lz4Bound(capacity));
   }
@@ -62,10 +71,26 @@ export class RegionSealer {
 
   /** Appends a region, whose pages lie in the core's memory at `pages`, to the output, compressed if that pays. */
   seal(pages: number, length: number): StoredRegion {
+    const region = this.#zstd ? this.#sealByZstd(this.#zstd, pages, length) : this.#sealByLz4(pages, length);
+    this.#used += region.stored;
+    return region;
+  }
+
+  #sealByLz4(pages: number, length: number): StoredRegion {
     const { sealRegion, sealedEncoding, sealedChecksum } = this.core.exports;
     const stored = sealRegion(pages, length, this.#output + this.#used);
-    this.#used += stored;
     return { stored, encoding: sealedEncoding(), checksum: BigInt.asUintN(64, sealedChecksum()) };
+  }
+
+  /** As it is unless compression saves a sixteenth, as the core does it. */
+  #sealByZstd(zstd: Zstd, pages: number, length: number): StoredRegion {
+    const at = this.#output + this.#used;
+    const source = this.core.view(pages, length);
+    const compressed = zstd.compress(source, this.core.view(at, length - (length >> 4) - 1));
+    if (compressed === undefined) this.core.view(at, length).set(source);
+    const stored = compressed ?? length;
+    const checksum = BigInt.asUintN(64, this.core.exports.xxh64(at, stored, 0n));
+    return { stored, encoding: compressed === undefined ? AS_IT_IS : ZSTD, checksum };
   }
 
   /** The regions since the last `clear`, one after the other. */
@@ -80,11 +105,13 @@ export class RegionSealer {
 
 /** Leaves out zero pages and those that are known; gathers the others until they are sealed. */
 export class PagePacker {
-  readonly #sealer = new RegionSealer((CHUNK_PAGES + MAX_REGION_PAGES) * PAGE_SIZE);
-  readonly #core = this.#sealer.core;
+  readonly #sealer: RegionSealer;
+  readonly #core: Core;
 
   /** `key`: a secret of HASH_KEY_SIZE bytes. The first new page gets the number `first`. */
-  constructor(key: Uint8Array, first: number) {
+  constructor(key: Uint8Array, first: number, method: Method) {
+    this.#sealer = new RegionSealer((CHUNK_PAGES + MAX_REGION_PAGES) * PAGE_SIZE, method);
+    this.#core = this.#sealer.core;
     this.#core.view(this.#core.exports.hashKey(), HASH_KEY_SIZE).set(key);
     this.#core.exports.beginPack(first);
   }
@@ -177,7 +204,7 @@ export class PageHasher {
 
 /** Regions that an unpacker keeps decompressed: 1 MiB. */
 export const REGION_SLOTS = 4;
-const SLOT_SIZE = MAX_REGION_PAGES * PAGE_SIZE;
+const SLOT_SIZE = MOST_REGION_BYTES;
 
 /** Opens regions of packs: REGION_SLOTS of them at a time. */
 export class PageUnpacker {
@@ -185,6 +212,7 @@ export class PageUnpacker {
   readonly #stage = this.#core.allocate(SLOT_SIZE);
   /** The last slot holds zeros: content of zero pages. */
   readonly #slots = this.#core.allocate((REGION_SLOTS + 1) * SLOT_SIZE);
+  #zstd: Zstd | undefined;
 
   constructor() {
     this.#core.view(this.#slots + REGION_SLOTS * SLOT_SIZE, SLOT_SIZE).fill(0);
@@ -200,16 +228,22 @@ export class PageUnpacker {
   }
 
   /** Checks and decompresses to `length` bytes in the slot; answers what is wrong, if something is. */
-  open(
-    slot: number,
-    region: StoredRegion,
-    length: number,
-  ): "checksum differs" | "malformed LZ4 block" | undefined {
+  open(slot: number, region: StoredRegion, length: number): string | undefined {
+    if (region.encoding === ZSTD) return this.#openByZstd(slot, region, length);
     const { stored, encoding, checksum } = region;
     const pages = this.#slots + slot * SLOT_SIZE;
     const from = this.#source(slot, region);
     const answer = this.#core.exports.openRegion(from, stored, encoding, checksum, pages, length);
-    return ([undefined, "checksum differs", "malformed LZ4 block"] as const)[answer];
+    return [undefined, "checksum differs", "malformed LZ4 block"][answer];
+  }
+
+  #openByZstd(slot: number, region: StoredRegion, length: number): string | undefined {
+    const { stored, checksum } = region;
+    const found = this.#core.exports.xxh64(this.#stage, stored, 0n);
+    if (BigInt.asUintN(64, found) !== checksum) return "checksum differs";
+    this.#zstd ??= new Zstd(MOST_REGION_BYTES);
+    const target = this.#core.view(this.#slots + slot * SLOT_SIZE, length);
+    return this.#zstd.decompress(this.stage(slot, region), target) ? undefined : "malformed zstd frame";
   }
 
   /** Pages of a slot: `count` from number `first` of the region on. */

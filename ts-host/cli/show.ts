@@ -14,6 +14,8 @@ import { bytes, counted, grouped } from "./units.ts";
 
 /** Threads that are told one by one. */
 const MOST_THREADS = 8;
+/** Characters that are printed at once. */
+const PART = 16 << 10;
 
 function title({ pid, name, state, threads, uids }: ProcessSummary): string {
   const facts: string[] = [state];
@@ -101,13 +103,18 @@ async function showCheckpoint(checkpoint: Checkpoint, asJson: boolean, terminal:
     `${location}: checkpoint in ${format === "criu" ? "CRIU's" : "native"} format, ${counted(processes.length, "process")}\n\n`,
   );
   const tree = new Tree(checkpoint);
+  let part = "";
   for (const root of tree.roots) {
     for (const line of tree.lines(root)) {
-      await terminal.print(`${printable(line)}\n`);
+      part += `${printable(line)}\n`;
       lines++;
+      if (part.length < PART) continue;
+      await terminal.print(part);
+      part = "";
       await progress.showAndBreathe(() => `show: ${grouped(lines)} lines`);
     }
   }
+  await terminal.print(part);
   progress.end();
 }
 

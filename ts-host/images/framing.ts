@@ -46,18 +46,29 @@ export function imageFileName({ kind, id }: ImageName): string {
   );
 }
 
+/** How a kind's files are called: the expression has the id, where there is one, or else the whole name. */
+interface NamePattern {
+  kind: ImageKind;
+  expression: RegExp;
+  /** Conversion of the id, as printf knows it: "u", "x" … */
+  conversion: string | undefined;
+}
+
+const NAME_PATTERNS = KINDS.map((kind): NamePattern => {
+  const { pattern } = IMAGE_KINDS[kind];
+  const conversion = ID_PLACE.exec(pattern)?.[1];
+  const [before, , after] = pattern.split(ID_PLACE).map((part) => part.replaceAll(".", "\\."));
+  const source = conversion ? `^${before}${ID_PATTERNS[conversion]}${after}$` : `^(${before})$`;
+  return { kind, expression: new RegExp(source), conversion };
+});
+
 /** `core-812.img` -> `{ kind: "CORE", id: 812 }`; undefined for what is not an image's name. */
 export function parseImageFileName(file: string): ImageName | undefined {
-  for (const kind of KINDS) {
-    const place = ID_PLACE.exec(IMAGE_KINDS[kind].pattern);
-    const literal = IMAGE_KINDS[kind].pattern.split(ID_PLACE).map((part) => part.replaceAll(".", "\\."));
-    const [, id] =
-      new RegExp(place ? `^${literal[0]}${ID_PATTERNS[place[1]]}${literal[2]}$` : `^(${literal[0]})$`).exec(
-        file,
-      ) ?? [];
+  for (const { kind, expression, conversion } of NAME_PATTERNS) {
+    const id = expression.exec(file)?.[1];
     if (id === undefined) continue;
-    if (!place) return { kind };
-    const number = Number.parseInt(id, place[1] === "x" ? 16 : 10);
+    if (conversion === undefined) return { kind };
+    const number = Number.parseInt(id, conversion === "x" ? 16 : 10);
     const name = { kind, id: Number.isSafeInteger(number) ? number : id };
     if (imageFileName(name) === file) return name;
   }

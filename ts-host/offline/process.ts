@@ -5,10 +5,13 @@ import {
   CoreEntryMarch,
   type FileEntry,
   type FsEntry,
+  type ImageKind,
+  type MessageOf,
   type MmEntry,
   type PstreeEntry,
   type TaskKobjIdsEntry,
 } from "../generated/messages.ts";
+import type { ImageName } from "../images/checkpoint.ts";
 import { text } from "../images/json/to-json.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { describeFile, typeName } from "./describe-file.ts";
@@ -87,6 +90,8 @@ export class Process {
   readonly memory: Memory;
   readonly #checkpoint: Checkpoint;
   #core: CoreEntry | undefined;
+  #mm: MmEntry | undefined;
+  #fs: FsEntry | undefined;
   #mappings: readonly Mapping[] | undefined;
 
   constructor(entry: PstreeEntry, checkpoint: Checkpoint) {
@@ -146,13 +151,16 @@ export class Process {
   /** Ids of what it may share with others; undefined for a zombie. */
   get ids(): TaskKobjIdsEntry | undefined {
     const name = { kind: "IDS", id: this.pid } as const;
-    if (this.#checkpoint.has(name)) return this.#checkpoint.read(name)[0]?.message;
-    return this.core.ids;
+    return this.#checkpoint.has(name) ? this.#firstOf(name) : this.core.ids;
   }
 
   /** Undefined for a zombie. */
   get mm(): MmEntry | undefined {
-    const name = { kind: "MM", id: this.pid } as const;
+    this.#mm ??= this.#firstOf({ kind: "MM", id: this.pid });
+    return this.#mm;
+  }
+
+  #firstOf<K extends ImageKind>(name: ImageName<K>): MessageOf<K> | undefined {
     return this.#checkpoint.has(name) ? this.#checkpoint.read(name)[0]?.message : undefined;
   }
 
@@ -199,8 +207,8 @@ export class Process {
 
   /** Root, working directory and umask; undefined for a zombie. */
   get fs(): FsEntry | undefined {
-    const name = { kind: "FS", id: this.pid } as const;
-    return this.#checkpoint.has(name) ? this.#checkpoint.read(name)[0]?.message : undefined;
+    this.#fs ??= this.#firstOf({ kind: "FS", id: this.pid });
+    return this.#fs;
   }
 
   get workingDirectory(): string {

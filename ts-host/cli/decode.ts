@@ -1,8 +1,7 @@
 /** criu-wasm decode: an image file as JSON. */
 import type { Command } from "commander";
 import { CriuWasmError } from "../errors.ts";
-import { jsonOf } from "../images/json/to-json.ts";
-import { imageIn, openImage } from "../offline/image-file.ts";
+import { imageOfBytes, openImage } from "../offline/image-file.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { readInput } from "./input.ts";
 import { withOutput } from "./output.ts";
@@ -17,12 +16,12 @@ interface Options {
 }
 
 async function decode({ in: file, out, pretty = false }: Options, terminal: Terminal): Promise<void> {
-  const image = file === undefined ? imageIn(await readInput(), "stdin") : openImage(file);
+  const image = file === undefined ? imageOfBytes(await readInput(), "stdin") : openImage(file);
   const progress = new Progress(terminal);
   try {
     await withOutput(out, terminal, async (output) => {
       let written = 0;
-      for (const part of jsonOf(image.kind, image.records, pretty)) {
+      for (const part of image.json(pretty)) {
         await output.write(part);
         written += part.length;
         await progress.showAndBreathe(() => `decode: ${bytes(written)} of JSON`);

@@ -5,6 +5,7 @@ import { onSignal } from "./leftovers.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface Output {
+  /** Bytes may be changed once this has returned. */
   write(part: string | Uint8Array): Promise<void>;
 }
 
@@ -14,7 +15,7 @@ export async function withOutput(
   terminal: Terminal,
   body: (output: Output) => Promise<void>,
 ): Promise<void> {
-  if (file === undefined) return body({ write: (part) => terminal.print(part) });
+  if (file === undefined) return body({ write: (part) => terminal.print(part.slice()) });
   const isOrdinary = statSync(file, { throwIfNoEntry: false })?.isFile() ?? true;
   if (isOrdinary) return inNewFile(file, (growing) => toFile(growing, body));
   return toFile(file, body);

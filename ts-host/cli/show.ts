@@ -1,6 +1,5 @@
 /** criu-wasm show: the process tree of a checkpoint, or the records of one image. */
 import type { Command } from "commander";
-import { jsonOf } from "../images/json/to-json.ts";
 import type { Checkpoint } from "../offline/checkpoint.ts";
 import { namesImage, openImage } from "../offline/image-file.ts";
 import { openPath } from "../offline/node.ts";
@@ -120,8 +119,7 @@ async function showCheckpoint(checkpoint: Checkpoint, asJson: boolean, terminal:
 
 async function show(path: string, options: { json?: boolean }, terminal: Terminal): Promise<void> {
   if (namesImage(path)) {
-    const { kind, records } = openImage(path);
-    for (const part of jsonOf(kind, records, true)) await terminal.print(part);
+    for (const part of openImage(path).json(true)) await terminal.print(part.slice());
     return terminal.print("\n");
   }
   const checkpoint = await openPath(path);

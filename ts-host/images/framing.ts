@@ -18,11 +18,12 @@ import {
 import type { ImageName, ImageRecord } from "./checkpoint.ts";
 import { decodeProtobuf, encodeProtobuf } from "./codec.ts";
 import { type EntryRecord, readPlainEntries, writePlainEntries } from "./pagemap.ts";
+import type { RandomFile } from "./source.ts";
 
 const ORDINARY_MAGIC = 0x54564319;
 const SERVICE_MAGIC = 0x55105940;
 /** More records than this are refused; the largest images, pagemaps, have one per run of pages. */
-const MAX_RECORDS = 4 << 20;
+export const MAX_RECORDS = 4 << 20;
 
 const NOTHING = new Uint8Array();
 const KINDS = Object.keys(IMAGE_KINDS) as ImageKind[];
@@ -235,6 +236,83 @@ function payloadSizes(rule: SizedPayload, message: unknown): { content: bigint; 
 
 function roundUp(size: bigint, multiple: bigint): bigint {
   return ((size + multiple - 1n) / multiple) * multiple;
+}
+
+/** Bytes of a file that are looked at once. */
+const WINDOW = 1 << 18;
+
+/** The framed records of an image file without payloads, a part of the file at a time. */
+export class FramedFile {
+  readonly #file: RandomFile;
+  #window = new Uint8Array(0);
+  /** Where the window begins in the file. */
+  #offset: number;
+
+  /** Checks the header. */
+  constructor(kind: ImageKind, file: RandomFile) {
+    this.#file = file;
+    const header = new Uint8Array(Math.min(8, file.length));
+    file.read(header, 0);
+    const reader = new Reader(header, file.path);
+    checkHeader(reader, kind);
+    this.#offset = reader.offset;
+  }
+
+  get isAtEnd(): boolean {
+    return this.#offset >= this.#file.length;
+  }
+
+  /**
+   * Hands records to `use`, which says how many bytes of whole ones it took. `record`: number of the first.
+   * @throws ImageError where the next is not whole; those of `use`, with the place in the file
+   */
+  take<T extends { consumed: number }>(record: number, use: (records: Uint8Array) => T): T {
+    for (let size = WINDOW; ; ) {
+      this.#look(size);
+      const taken = this.#use(record, use);
+      if (taken.consumed > 0) {
+        this.#window = this.#window.subarray(taken.consumed);
+        this.#offset += taken.consumed;
+        return taken;
+      }
+      size = this.#sizeOfNext(record);
+    }
+  }
+
+  /** Makes the window at least so long, as far as the file goes. */
+  #look(size: number): void {
+    const left = this.#file.length - this.#offset;
+    // What is left of a window is mostly the rest of one record.
+    if (this.#window.length >= Math.min(left, Math.max(size, 2 * this.#window.length - WINDOW))) return;
+    const window = new Uint8Array(Math.min(size, left));
+    this.#file.read(window, this.#offset);
+    this.#window = window;
+  }
+
+  #use<T>(record: number, use: (records: Uint8Array) => T): T {
+    try {
+      return use(this.#window);
+    } catch (error) {
+      if (!(error instanceof ImageError)) throw error;
+      error.context.offset = this.#offset + (error.context.offset ?? 0);
+      error.context.record = record + (error.context.record ?? 0);
+      throw error.within({ file: this.#file.path });
+    }
+  }
+
+  /** Bytes of the next record, which is not whole in the window. */
+  #sizeOfNext(record: number): number {
+    const reader = new Reader(this.#window, this.#file.path);
+    reader.record = record;
+    const left = this.#file.length - this.#offset;
+    if (left < 4) throw reader.error("ends in the middle of a record's size", this.#offset);
+    const size = reader.uint32("a record's size");
+    if (size > left - 4) {
+      const message = `a record of ${size} bytes, but only ${left - 4} are left`;
+      throw reader.error(message, this.#offset + 4);
+    }
+    return size + 4;
+  }
 }
 
 // Framed payloads.

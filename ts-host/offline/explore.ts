@@ -2,7 +2,7 @@
 import { FdTypes, type FileEntry, type VmaEntry } from "../generated/messages.ts";
 import type { AnyMessage } from "../images/codec.ts";
 import type { JsonObject } from "../images/json/text.ts";
-import { quotedPrintable, showMessage, text } from "../images/json/to-json.ts";
+import { showMessage, text } from "../images/json/to-json.ts";
 import {
   is,
   VMA_ANON_SHARED,
@@ -28,8 +28,9 @@ function fileText(checkpoint: Checkpoint, id: number, type: number = FdTypes.REG
   if (file?.reg) return text(file.reg.name);
   if (file?.pipe) return `pipe[${file.pipe.pipe_id}]`;
   if (file?.usk) {
-    const { ino, peer, name } = file.usk;
-    return `unix[${ino} (${peer})${name.length === 0 ? "" : ` ${quotedPrintable(name)}`}]`;
+    const { ino, peer } = file.usk;
+    const { name } = showMessage("unix_sk_entry", file.usk as unknown as AnyMessage);
+    return `unix[${ino} (${peer})${name === "" ? "" : ` ${name}`}]`;
   }
   return type === FdTypes.REG ? "unknown path" : `${typeName(type)}.${id}`;
 }

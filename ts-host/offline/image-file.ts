@@ -5,10 +5,11 @@ import { ImageError } from "../errors.ts";
 import { IMAGE_KINDS, type ImageKind } from "../generated/messages.ts";
 import type { ImageRecord } from "../images/checkpoint.ts";
 import { InputFile } from "../images/files.ts";
-import { kindOfImage, parseImageFileName, readRecords } from "../images/framing.ts";
+import { FramedFile, kindOfImage, parseImageFileName, readRecords } from "../images/framing.ts";
+import { jsonOf, jsonOfFile } from "../images/json/to-json.ts";
 import { isNativeName, METADATA_NAME } from "../images/native-format.ts";
 import { openCheckpoint } from "../images/open.ts";
-import { readWhole } from "../images/source.ts";
+import { type RandomFile, readWhole } from "../images/source.ts";
 
 /** Most bytes of an image file: it is held in memory. */
 const MAX_IMAGE = 2 ** 30;
@@ -18,9 +19,11 @@ const HEADER = 8;
 export interface ImageFile {
   kind: ImageKind;
   /** Read while they are asked for; none of raw bytes. */
-  records: Iterable<ImageRecord>;
+  readonly records: Iterable<ImageRecord>;
   /** Bytes. */
   size: number;
+  /** As crit prints it, in parts that hold until the next is asked for. */
+  json(pretty: boolean): Iterable<string | Uint8Array>;
 }
 
 /** Raw bytes, without header and records, by the name of the file. */
@@ -42,17 +45,58 @@ export function namesImage(path: string): boolean {
   return kindOfImage(header) !== undefined;
 }
 
-/** The image in `bytes`; its header says what it is. `file` is for messages. */
-export function imageIn(bytes: Uint8Array, file: string): ImageFile {
-  const named = parseImageFileName(basename(file))?.kind;
-  const found = kindOfImage(bytes);
+/** Whether something else than messages is in the records of that kind. */
+const hasPayload = (kind: ImageKind) => "payload" in IMAGE_KINDS[kind];
+
+/** The image in a file, which is closed when it was read; its header says what it is. */
+function imageIn(file: RandomFile): ImageFile {
+  const kind = kindIn(file);
+  const records = () => readRecords(kind, readWhole(file, MAX_IMAGE), file.path);
+  return {
+    kind,
+    size: file.length,
+    get records() {
+      return records();
+    },
+    json: (pretty) => (hasPayload(kind) ? jsonOf(kind, records(), pretty) : jsonOfFramed(kind, file, pretty)),
+  };
+}
+
+function* jsonOfFramed(kind: ImageKind, file: RandomFile, pretty: boolean): Generator<string | Uint8Array> {
+  try {
+    yield* jsonOfFile(kind, new FramedFile(kind, file), pretty);
+  } finally {
+    file.close();
+  }
+}
+
+function kindIn(file: RandomFile): ImageKind {
+  const header = new Uint8Array(Math.min(HEADER, file.length));
+  file.read(header, 0);
+  const named = parseImageFileName(basename(file.path))?.kind;
+  const found = kindOfImage(header);
   // Some kinds share a magic: the name then tells which it is.
   const kind = found && named && IMAGE_KINDS[named].magic === IMAGE_KINDS[found].magic ? named : found;
-  if (kind !== undefined) return { kind, records: readRecords(kind, bytes, file), size: bytes.length };
-  if (bytes.length === 0) throw new ImageError("is empty", { file });
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const magic = bytes.length < 4 ? "" : `: its first word is 0x${view.getUint32(0, true).toString(16)}`;
-  throw new ImageError(`not an image file of CRIU${magic}`, { file, offset: 0 });
+  if (kind !== undefined) return kind;
+  file.close();
+  if (file.length === 0) throw new ImageError("is empty", { file: file.path });
+  const view = new DataView(header.buffer);
+  const magic = header.length < 4 ? "" : `: its first word is 0x${view.getUint32(0, true).toString(16)}`;
+  throw new ImageError(`not an image file of CRIU${magic}`, { file: file.path, offset: 0 });
+}
+
+/** The image in `bytes`; its header says what it is. `path` is for messages. */
+export function imageOfBytes(bytes: Uint8Array, path: string): ImageFile {
+  return imageIn({
+    path,
+    length: bytes.length,
+    read: (into, offset) => into.set(bytes.subarray(offset, offset + into.length)),
+    close() {},
+  });
+}
+
+function imageOfRecords(kind: ImageKind, records: ImageRecord[], size: number): ImageFile {
+  return { kind, records, size, json: (pretty) => jsonOf(kind, records, pretty) };
 }
 
 /** Opens `path`: an image file, or `DIRECTORY/core-812.img` where the directory has a native checkpoint. */
@@ -62,7 +106,7 @@ export function openImage(path: string): ImageFile {
   if (name !== undefined && !existsSync(path) && existsSync(join(directory, METADATA_NAME))) {
     const reader = openCheckpoint(directory);
     try {
-      return { kind: name.kind, records: reader.read(name), size: reader.size(name) };
+      return imageOfRecords(name.kind, reader.read(name), reader.size(name));
     } finally {
       reader.close();
     }
@@ -75,7 +119,7 @@ export function openImage(path: string): ImageFile {
   }
   const file = new InputFile(path);
   const raw = rawKind(path);
-  if (raw === undefined) return imageIn(readWhole(file, MAX_IMAGE), path);
+  if (raw === undefined) return imageIn(file);
   file.close();
-  return { kind: raw, records: [], size: file.length };
+  return imageOfRecords(raw, [], file.length);
 }

@@ -20,6 +20,20 @@ export interface CoreExports {
   pagemapToRows(length: number): number;
   pagemapConsumed(): number;
   pagemapFromRows(count: number): number;
+  setNames(table: number): void;
+  textStart(): number;
+  flatToJson(message: number, length: number, pretty: boolean, indent: number): number;
+  bytesToJson(length: number): number;
+  recordsToJson(
+    message: number,
+    length: number,
+    most: number,
+    pretty: boolean,
+    isFirst: boolean,
+    rows: boolean,
+  ): number;
+  jsonRecords(): number;
+  jsonConsumed(): number;
   failureCode(): number;
   failureOffset(): number;
   failurePath(): number;

@@ -1,6 +1,7 @@
 /** The core's transcoder: messages between FlatBuffers and protobuf. */
 import { ImageError } from "../errors.ts";
 import type { MessageName } from "../generated/messages.ts";
+import { styleTable } from "../images/json/styles.ts";
 import { fieldName, messageIndex, schemaTable } from "../images/schema.ts";
 import { Core } from "./core.ts";
 
@@ -82,6 +83,73 @@ export function verifyFlat(name: MessageName, flat: Uint8Array): void {
   const core = preparedCore();
   putInput(core, flat);
   if (core.exports.verify(messageIndex(name), flat.length) < 0) throw failure(core);
+}
+
+let knowsStyles = false;
+
+/** The core, which knows how fields are printed. */
+function printingCore(): Core {
+  const core = preparedCore();
+  if (!knowsStyles) {
+    const table = styleTable();
+    const pointer = core.allocate(table.length);
+    core.view(pointer, table.length).set(table);
+    core.exports.setNames(pointer);
+    knowsStyles = true;
+  }
+  return core;
+}
+
+/**
+ * FlatBuffer -> JSON as crit prints it, lines after the first at column `indent` and beyond; a view of the core's
+ * memory. @throws ImageError
+ */
+export function flatToJson(name: MessageName, flat: Uint8Array, pretty: boolean, indent: number): Uint8Array {
+  const core = printingCore();
+  putInput(core, flat);
+  const length = core.exports.flatToJson(messageIndex(name), flat.length, pretty, indent);
+  if (length < 0) throw failure(core);
+  return core.view(core.exports.textStart(), length);
+}
+
+/** Bytes -> base64 in lines, quoted and escaped as JSON has it; a view of the core's memory. */
+export function bytesToJson(bytes: Uint8Array): Uint8Array {
+  const core = printingCore();
+  putInput(core, bytes);
+  const length = core.exports.bytesToJson(bytes.length);
+  return core.view(core.exports.textStart(), length);
+}
+
+/** Records that were printed: a view of the core's memory; how many, and how many bytes they took. */
+export interface PrintedRecords {
+  json: Uint8Array;
+  count: number;
+  consumed: number;
+}
+
+/**
+ * Framed records of one message -> JSON as they stand in the list of an image's entries; no more than `most`, and
+ * only those that are whole.
+ * @throws ImageError with `record` and `offset` counted from the first of them
+ */
+export function recordsToJson(
+  name: MessageName,
+  records: Uint8Array,
+  { most, pretty, isFirst }: { most: number; pretty: boolean; isFirst: boolean },
+): PrintedRecords {
+  const core = printingCore();
+  putInput(core, records);
+  const { exports } = core;
+  const index = messageIndex(name);
+  const rows = name === "pagemap_entry";
+  const length = exports.recordsToJson(index, records.length, most, pretty, isFirst, rows);
+  const [count, consumed] = [exports.jsonRecords(), exports.jsonConsumed()];
+  if (length < 0) {
+    const error = failure(core);
+    error.context.offset = consumed + (error.context.offset ?? 0);
+    throw error.within({ record: count });
+  }
+  return { json: core.view(exports.textStart(), length), count, consumed };
 }
 
 /** Bytes of a row: u64 vaddr, u64 nr_pages, u32 flags, u32 zero; little-endian. */

@@ -6,9 +6,12 @@ import { failureCode, fail, OUTPUT_FULL, TOO_LARGE } from "./failure";
 import { MAX_FLAT, MAX_PROTOBUF } from "./limits";
 import { decodeProtobuf } from "./decode";
 import { encodeProtobuf } from "./encode";
-import { LONGEST_RECORD, readRows, recordsEnd, ROW, writeRows } from "./pagemap";
+import { beginText, putBase64, putRow, putSeparator, putTable, textLength } from "./json";
+import { LONGEST_RECORD, readRow, readRows, recordsEnd, ROW, writeRows } from "./pagemap";
+import { firstField } from "./schema";
 import { verifyFlat } from "./verify";
 
+export { setNames, textStart } from "./json";
 export { setSchema } from "./schema";
 export { failureCode, failureLevels, failureOffset, failurePath } from "./failure";
 
@@ -56,12 +59,16 @@ export function toProtobuf(message: u32, length: usize): i32 {
 
 /** protobuf in the input -> FlatBuffer in the output: its length, -1 on failure. */
 export function fromProtobuf(message: u32, length: usize): i32 {
+  return decodeAt(message, input, length);
+}
+
+function decodeAt(message: u32, from: usize, length: usize): i32 {
   if (length > MAX_PROTOBUF) return <i32>fail(TOO_LARGE, MAX_PROTOBUF, 0) - 1;
   let capacity = roundUp(2 * length);
   do {
     reserve(capacity);
     output = buffer;
-    const written = decodeProtobuf(message, input, length, buffer, bufferCapacity);
+    const written = decodeProtobuf(message, from, length, buffer, bufferCapacity);
     if (written) return <i32>written;
     if (failureCode() != OUTPUT_FULL) return -1;
     capacity = 2 * bufferCapacity;
@@ -90,6 +97,65 @@ export function pagemapFromRows(count: u32): i32 {
   reserve(roundUp(<usize>count * LONGEST_RECORD));
   output = buffer;
   return <i32>(writeRows(input, count, buffer) - buffer);
+}
+
+/** FlatBuffer in the input -> JSON, which begins at column `indent`; its length, -1 on failure. */
+export function flatToJson(message: u32, length: usize, pretty: bool, indent: u32): i32 {
+  if (!verifyFlat(message, input, length)) return -1;
+  beginText(pretty);
+  putTable(message, input + load<u32>(input), indent, false);
+  return <i32>textLength();
+}
+
+/** Bytes in the input -> JSON in base64, with its quotes: its length. */
+export function bytesToJson(length: usize): i32 {
+  beginText(false);
+  putBase64(input, length);
+  return <i32>textLength();
+}
+
+/** Column at which the records of an image begin. */
+const RECORD_INDENT: u32 = 8;
+const row = memory.data(<i32>ROW);
+let recordCount: u32 = 0;
+let recordsTaken: usize = 0;
+
+/**
+ * Framed records in the input -> JSON, at most `most` of them, with what stands between them and, unless `isFirst`,
+ * before them: the length. Stops before a record that is not whole; -1 where one cannot be read, which is the one
+ * after those that `jsonRecords` counts. `rows`: they are entries of a pagemap.
+ */
+export function recordsToJson(message: u32, length: usize, most: u32, pretty: bool, isFirst: bool, rows: bool): i32 {
+  const end = input + length;
+  let at = input;
+  beginText(pretty);
+  for (recordCount = 0; recordCount < most && end - at >= 4; recordCount++) {
+    const size = <usize>load<u32>(at);
+    if (size > end - at - 4) break;
+    recordsTaken = at + 4 - input;
+    if (rows && readRow(at + 4, at + 4 + size, row)) {
+      putSeparator(isFirst, RECORD_INDENT);
+      putRow(firstField(message), row, RECORD_INDENT);
+    } else {
+      if (decodeAt(message, at + 4, size) < 0) return -1;
+      putSeparator(isFirst, RECORD_INDENT);
+      putTable(message, output + load<u32>(output), RECORD_INDENT, false);
+    }
+    isFirst = false;
+    at += 4 + size;
+  }
+  recordsTaken = at - input;
+  return <i32>textLength();
+}
+
+/** Records that the last `recordsToJson` printed. */
+export function jsonRecords(): u32 {
+  return recordCount;
+}
+
+/** Bytes of the input that it took; after a failure, where the message begins that cannot be read. */
+export function jsonConsumed(): usize {
+  return recordsTaken;
 }
 
 function reserve(capacity: usize): void {

@@ -7,55 +7,19 @@
  */
 import { ImageError } from "../../errors.ts";
 import {
-  ENUMS,
   type GhostFileEntry,
   IMAGE_KINDS,
   type ImageKind,
   type MessageName,
   type TcpStreamEntry,
 } from "../../generated/messages.ts";
+import { bytesToJson, flatToJson, recordsToJson } from "../../wasm/transcoder.ts";
 import type { ImageRecord } from "../checkpoint.ts";
-import type { AnyMessage } from "../codec.ts";
-import { readGhostChunks, readIpcMessages } from "../framing.ts";
-import { type FieldSchema, messageSchema } from "../schema.ts";
-import { FLAGS, NAMES } from "./names.ts";
-import { type Json, type JsonObject, printJson, quote } from "./text.ts";
-
-/** How numbers are shown. */
-interface Style {
-  pretty: boolean;
-  /** All numbers of the message as hex, because the field it is in asks for it. */
-  hex: boolean;
-}
+import { type AnyMessage, encodeMessage } from "../codec.ts";
+import { type FramedFile, MAX_RECORDS, readGhostChunks, readIpcMessages } from "../framing.ts";
+import { type Json, type JsonObject, parseJson, printJson, quote } from "./text.ts";
 
 // Values.
-
-function hex(value: number | bigint): string {
-  return value < 0 ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
-}
-
-function flags(value: bigint, dictionary: string): string {
-  const names: string[] = [];
-  let rest = value;
-  for (const [name, bit] of FLAGS[dictionary]!) {
-    if ((value & bit) !== 0n) names.push(name);
-    rest &= ~bit;
-  }
-  if (rest !== 0n) names.push(hex(rest));
-  return names.join(" | ");
-}
-
-/** A device number as the kernel keeps it, 20 bits of minor. */
-function device(value: bigint): string {
-  return `${value >> 20n}:${value & 0xfffffn}`;
-}
-
-/** A device number as stat(2) gives it: the low bits of major and minor lie below the high ones. */
-function statDevice(value: bigint): string {
-  const major = ((value >> 8n) & 0xfffn) | ((value >> 32n) & 0xfffff000n);
-  const minor = (value & 0xffn) | ((value >> 12n) & 0xffffff00n);
-  return `${major}:${minor}`;
-}
 
 /** An address in network order: one word, or four. */
 export function address(words: number[]): string {
@@ -75,42 +39,17 @@ export function address(words: number[]): string {
 
 /** MIME base64: lines of 76 characters, each with a newline, the last one too. */
 function base64(bytes: Uint8Array): string {
-  const lines: string[] = [];
-  for (let start = 0; start < bytes.length; start += 57) {
-    lines.push(`${btoa(String.fromCharCode(...bytes.subarray(start, start + 57)))}\n`);
-  }
-  return lines.join("");
+  let text = "";
+  for (let start = 0; start < bytes.length; start += BASE64_PART)
+    text += parseJson(fromAscii(bytesToJson(bytes.subarray(start, start + BASE64_PART)))) as string;
+  return text;
 }
 
-/**
- * Quoted-printable, as socket names are shown: abstract ones begin with "=00". A carriage return is escaped, which
- * is the one thing that crit does not do: it loses it.
- */
-export function quotedPrintable(bytes: Uint8Array): string {
-  let text = "";
-  let column = 0;
-  bytes.forEach((byte, index) => {
-    const next = bytes[index + 1];
-    const endsLine = next === undefined || next === 10;
-    const isBlank = byte === 32 || byte === 9;
-    if (byte === 10) {
-      text += "\n";
-      column = 0;
-      return;
-    }
-    const loneDot = byte === 46 && column === 0 && (endsLine || next === 13 || next === 0);
-    const literal = isBlank ? !endsLine : byte > 32 && byte < 127 && byte !== 61 && !loneDot;
-    const token = literal
-      ? String.fromCharCode(byte)
-      : `=${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-    if (column + token.length >= 76 && !(literal && endsLine)) {
-      text += "=\n";
-      column = 0;
-    }
-    text += token;
-    column += token.length;
-  });
-  return text;
+/** Bytes that the core is given at once: whole lines. */
+const BASE64_PART = 57 << 14;
+
+function fromAscii(bytes: Uint8Array): string {
+  return new TextDecoder("latin1").decode(bytes);
 }
 
 /** UTF-8; bytes that are not become U+DC80 + (byte - 0x80), so that nothing is lost. */
@@ -122,69 +61,14 @@ export function text(bytes: Uint8Array): string {
   }
 }
 
-function showNumber(field: FieldSchema, value: number | bigint, style: Style): Json {
-  if (field.enumeration !== undefined) {
-    const names = Object.entries(ENUMS[field.enumeration]!);
-    return names.find(([, number]) => number === value)?.[0] ?? value;
-  }
-  if (!style.pretty) return value;
-  if (style.hex || field.show === "hex") return hex(value);
-  const [hint, dictionary] = field.show?.split(" ") ?? [];
-  switch (hint) {
-    case "dev":
-      return device(BigInt(value));
-    case "odev":
-      return statDevice(BigInt(value));
-    case "flags":
-      return flags(BigInt(value), dictionary!);
-    case "dict":
-      return NAMES[dictionary!]![field.name]![Number(value)] ?? value;
-    default:
-      return value;
-  }
-}
-
-function showValue(field: FieldSchema, value: unknown, style: Style): Json {
-  switch (field.type) {
-    case "message":
-      return showMessage(field.message!, value as AnyMessage, {
-        pretty: style.pretty,
-        hex: style.hex || field.show === "hex",
-      });
-    case "bool":
-      return value as boolean;
-    case "string":
-      return text(value as Uint8Array);
-    case "bytes":
-      return (field.show === "unix_name" ? quotedPrintable : base64)(value as Uint8Array);
-    default:
-      return showNumber(field, value as number | bigint, style);
-  }
+/** One message as the text of JSON; lines after the first begin at column `indent`, or beyond. */
+function messageJson(name: MessageName, message: AnyMessage, pretty: boolean, indent = 0): string {
+  return fromAscii(flatToJson(name, encodeMessage(name, message as never), pretty, indent));
 }
 
 /** One message as JSON. */
-export function showMessage(
-  name: MessageName,
-  message: AnyMessage,
-  style: Style = { pretty: true, hex: false },
-): JsonObject {
-  const result: JsonObject = {};
-  for (const field of messageSchema(name)) {
-    const value = message[field.name];
-    if (value === undefined) continue;
-    if (field.label !== "repeated") {
-      result[field.name] = showValue(field, value, style);
-      continue;
-    }
-    const values = value as unknown[];
-    if (values.length === 0) continue;
-    result[field.name] =
-      style.pretty && field.show === "ip" && (values.length === 1 || values.length === 4)
-        ? [address(values as number[])]
-        : values.map((element) => showValue(field, element, style));
-  }
-  if (message.unknown !== undefined) result.unknown = base64(message.unknown as Uint8Array);
-  return result;
+export function showMessage(name: MessageName, message: AnyMessage, pretty = true): JsonObject {
+  return parseJson(messageJson(name, message, pretty)) as JsonObject;
 }
 
 // Payloads.
@@ -206,7 +90,7 @@ function showPayload(kind: ImageKind, message: unknown, payload: Uint8Array): Js
     }
     case "IPCNS_MSG":
       return readIpcMessages(payload).flatMap((queued) => [
-        showMessage("ipc_msg", queued.message as unknown as AnyMessage, { pretty: false, hex: false }),
+        showMessage("ipc_msg", queued.message as unknown as AnyMessage, false),
         base64(queued.text),
       ]);
     default:
@@ -214,23 +98,39 @@ function showPayload(kind: ImageKind, message: unknown, payload: Uint8Array): Js
   }
 }
 
-function showRecord(
+/** Columns at which the records of an image begin. */
+const RECORD_INDENT = 8;
+
+/** The text of a message, with its payload under the key "extra". */
+function withExtra(json: string, extra: Json, pretty: boolean): string {
+  const [blanks, end] = pretty
+    ? [`\n${" ".repeat(RECORD_INDENT + 4)}`, `\n${" ".repeat(RECORD_INDENT)}}`]
+    : ["", "}"];
+  const start = json === "{}" ? "{" : `${json.slice(0, -end.length)},${pretty ? "" : " "}`;
+  return `${start}${blanks}"extra": ${printJson(extra, pretty ? blanks.slice(1) : undefined)}${end}`;
+}
+
+/** The entries that a record stands for: one, but for a ghost file in pieces. */
+function recordJson(
   kind: ImageKind,
   name: MessageName,
   { message, payload }: ImageRecord,
   pretty: boolean,
-): JsonObject[] {
-  const style = { pretty, hex: false };
-  const entry = showMessage(name, message as unknown as AnyMessage, style);
+): string[] {
+  const entry = messageJson(name, message as unknown as AnyMessage, pretty, RECORD_INDENT);
   if (payload === undefined) return [entry];
   if (kind === "GHOST_FILE" && (message as unknown as GhostFileEntry).chunks) {
-    const chunks = readGhostChunks(payload).map(({ offset, content, unknown }) => ({
-      ...showMessage("ghost_chunk_entry", { len: BigInt(content.length), off: offset, unknown }, style),
-      extra: base64(content),
-    }));
+    const chunks = readGhostChunks(payload).map(({ offset, content, unknown }) => {
+      const chunk = { len: BigInt(content.length), off: offset, unknown };
+      return withExtra(
+        messageJson("ghost_chunk_entry", chunk, pretty, RECORD_INDENT),
+        base64(content),
+        pretty,
+      );
+    });
     return [entry, ...chunks];
   }
-  return [{ ...entry, extra: showPayload(kind, message, payload) }];
+  return [withExtra(entry, showPayload(kind, message, payload), pretty)];
 }
 
 // Image files.
@@ -239,6 +139,21 @@ function showRecord(
 export function magicName(kind: ImageKind): string {
   const kinds = Object.keys(IMAGE_KINDS) as ImageKind[];
   return kinds.find((candidate) => IMAGE_KINDS[candidate].magic === IMAGE_KINDS[kind].magic)!;
+}
+
+/** What stands before the entries of an image, and after them. */
+function frame(kind: ImageKind, pretty: boolean): { start: string; end: (isEmpty: boolean) => string } {
+  if (IMAGE_KINDS[kind].messages.length === 0) throw new ImageError("holds raw bytes, not records", { kind });
+  const line = pretty ? "\n    " : "";
+  return {
+    start: `{${line}"magic": ${quote(magicName(kind))},${pretty ? line : " "}"entries": [`,
+    end: (isEmpty) => `${isEmpty ? "" : line}]${pretty ? "\n" : ""}}`,
+  };
+}
+
+function messageOfRecord(kind: ImageKind, record: number): MessageName {
+  const { messages } = IMAGE_KINDS[kind];
+  return messages[Math.min(record, messages.length - 1)]!;
 }
 
 /** Text is handed out in parts of about so many characters. */
@@ -253,26 +168,49 @@ export function* jsonOf<K extends ImageKind>(
   records: Iterable<ImageRecord<K>>,
   pretty: boolean,
 ): Generator<string> {
-  const { messages } = IMAGE_KINDS[kind];
-  if (messages.length === 0) throw new ImageError("holds raw bytes, not records", { kind });
-  const lineEnd = pretty ? "\n    " : "";
-  const entryEnd = pretty ? "\n        " : " ";
-  let part = `{${lineEnd}"magic": ${quote(magicName(kind))},${pretty ? lineEnd : " "}"entries": [`;
+  const { start, end } = frame(kind, pretty);
+  const separator = pretty ? `\n${" ".repeat(RECORD_INDENT)}` : " ";
+  let part = start;
   let index = 0;
-  let isFirst = true;
+  let isEmpty = true;
   for (const record of records) {
-    const name = messages[Math.min(index++, messages.length - 1)]!;
-    for (const entry of showRecord(kind, name, record, pretty)) {
-      part += isFirst ? (pretty ? entryEnd : "") : `,${entryEnd}`;
-      part += printJson(entry, pretty ? "        " : undefined);
-      isFirst = false;
+    for (const entry of recordJson(kind, messageOfRecord(kind, index), record, pretty)) {
+      part += isEmpty ? (pretty ? separator : "") : `,${separator}`;
+      part += entry;
+      isEmpty = false;
     }
+    index++;
     if (part.length >= PART) {
       yield part;
       part = "";
     }
   }
-  yield `${part}${isFirst ? "" : lineEnd}]${pretty ? "\n" : ""}}`;
+  yield part + end(isEmpty);
+}
+
+/**
+ * An image without payloads as JSON, part by part: the same as `jsonOf` makes of its records, without making them.
+ * Parts are views that hold until the next is asked for.
+ * @throws ImageError naming record, offset and field
+ */
+export function* jsonOfFile(
+  kind: ImageKind,
+  file: FramedFile,
+  pretty: boolean,
+): Generator<string | Uint8Array> {
+  const { start, end } = frame(kind, pretty);
+  yield start;
+  let record = 0;
+  while (!file.isAtEnd) {
+    const most = record < IMAGE_KINDS[kind].messages.length - 1 ? 1 : MAX_RECORDS - record;
+    const options = { most, pretty, isFirst: record === 0 };
+    const { json, count } = file.take(record, (bytes) =>
+      recordsToJson(messageOfRecord(kind, record), bytes, options),
+    );
+    record += count;
+    yield json;
+  }
+  yield end(record === 0);
 }
 
 /** One image file as JSON. @throws ImageError for kinds that have no records */

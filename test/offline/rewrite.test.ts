@@ -1,50 +1,20 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { openDirectory } from "../../ts-host/offline/node.ts";
-import type { Edit } from "../../ts-host/offline/rewrite/index.ts";
-import { describeFinding, validate } from "../../ts-host/offline/validate/index.ts";
+import type { CgroupDirEntry, InetSkEntry } from "../../ts-host/generated/messages.ts";
 import { compileProgram, startProgram } from "../support/program.ts";
-import { sampleDirectory, temporaryDirectory } from "../support/samples.ts";
+import { refusalOf, rewrittenDirectory } from "../support/rewritten.ts";
+import { changedSample, changeImage, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
 import { runCli, taskState, waitFor } from "../support/victim.ts";
 
 /** Rewrites a sample; what was changed, and the new checkpoint, which has to be sound. */
-async function rewritten(t: TestContext, sample: string, ...changes: string[]) {
-  const out = join(temporaryDirectory(t), "new");
-  const { status, stdout, stderr } = await runCli([
-    "rewrite",
-    "-D",
-    sampleDirectory(t, sample),
-    "-o",
-    out,
-    "--json",
-    ...changes,
-  ]);
-  assert.equal(status, 0, stderr);
-  const checkpoint = openDirectory(out);
-  t.after(() => checkpoint.close());
-  assert.deepEqual([...validate(checkpoint)].map(describeFinding), []);
-  const { edits } = JSON.parse(stdout) as { edits: Edit[] };
-  return {
-    checkpoint,
-    edits: edits.map(({ file, field, before, after }) => `${file} ${field}: ${before} -> ${after}`),
-  };
+function rewritten(t: TestContext, sample: string, ...changes: string[]) {
+  return rewrittenDirectory(t, sampleDirectory(t, sample), ...changes);
 }
 
-async function refusal(t: TestContext, sample: string, ...changes: string[]): Promise<string> {
-  const out = join(temporaryDirectory(t), "new");
-  const { status, stderr } = await runCli([
-    "rewrite",
-    "-D",
-    sampleDirectory(t, sample),
-    "-o",
-    out,
-    ...changes,
-  ]);
-  assert.equal(status, 1);
-  assert.ok(!existsSync(out), "nothing was written");
-  return stderr.trim();
+function refusal(t: TestContext, sample: string, ...changes: string[]): Promise<string> {
+  return refusalOf(t, sampleDirectory(t, sample), ...changes);
 }
 
 test("paths of files, sockets and watches, and working directories", async (t) => {
@@ -109,29 +79,6 @@ test("addresses and ports, both ends of connections inside", async (t) => {
   );
 });
 
-test("pids, everywhere they stand", async (t) => {
-  const { checkpoint } = await rewritten(t, "zoo", "--shift-pids", "1000");
-  assert.deepEqual(
-    checkpoint.processes.map(({ pid, parentPid, tids, entry: { pgid, sid } }) => [
-      pid,
-      parentPid,
-      tids,
-      pgid,
-      sid,
-    ]),
-    [
-      [8478, 0, [8478, 8480, 8481, 8482], 8478, 8478],
-      [8483, 8478, [8483], 8483, 8483],
-      [8485, 8483, [8485], 8483, 8483],
-      [8484, 8478, [8484], 8478, 8478],
-    ],
-  );
-  assert.equal(checkpoint.read({ kind: "FILE_LOCKS" })[0].message.pid, 8478);
-  assert.ok(!checkpoint.list().some(({ id }) => id === 7478));
-  assert.equal(checkpoint.process(8483).descriptors.length, 30);
-  assert.match(await refusal(t, "zoo", "--shift-pids=-8000"), /7478 would become -522, which is no pid/);
-});
-
 test("host name, external names, flags of open files, limits", async (t) => {
   const named = await rewritten(t, "namespaces", "--hostname", "elsewhere");
   assert.equal(named.edits.length, 1);
@@ -148,8 +95,217 @@ test("host name, external names, flags of open files, limits", async (t) => {
   assert.deepEqual(limits.checkpoint.root.core.tc!.rlimits!.rlimits[7], { cur: 300n, max: 400n });
 });
 
+const member = (name: string, path: string, cgns_prefix?: number) => ({
+  name: Buffer.from(name),
+  path: Buffer.from(path),
+  ...(cgns_prefix === undefined ? {} : { cgns_prefix }),
+});
+const directoryEntry = (name: string, ...children: CgroupDirEntry[]): CgroupDirEntry => ({
+  dir_name: Buffer.from(name),
+  children,
+  properties: [],
+});
+
+/** The zoo in a cgroup, as CRIU describes it: its top directories by their path, those below by their name. */
+function inCgroup(t: TestContext): string {
+  const directory = sampleDirectory(t, "zoo");
+  changeImage(directory, { kind: "CGROUP" }, (records) => {
+    const ctls = [
+      member("cpu,cpuacct", "/docker/one/job", 11),
+      member("memory", "/docker/oneself"),
+      member("", "/"),
+    ];
+    const controllers = [
+      {
+        cnames: [Buffer.from("cpu"), Buffer.from("cpuacct")],
+        dirs: [directoryEntry("/docker/one", directoryEntry("job"))],
+      },
+      {
+        cnames: [Buffer.from("memory")],
+        dirs: [directoryEntry("/", directoryEntry("docker", directoryEntry("one")))],
+      },
+    ];
+    records.push({ message: { sets: [{ id: 1, ctls }], controllers } });
+  });
+  return directory;
+}
+
+test("cgroups: of tasks, of directories by path and by name, roots of namespaces", async (t) => {
+  const { checkpoint, edits } = await rewrittenDirectory(
+    t,
+    inCgroup(t),
+    "--cgroup",
+    "/docker/one=/docker/another",
+  );
+  assert.deepEqual(edits, [
+    "cgroup.img sets[0].ctls[0].path: /docker/one/job -> /docker/another/job",
+    "cgroup.img controllers[0].dirs[0].dir_name: /docker/one -> /docker/another",
+    "cgroup.img controllers[1].dirs[0].children[0].children[0].dir_name: one -> another",
+  ]);
+  const [{ message }] = checkpoint.read({ kind: "CGROUP" });
+  assert.equal(message.sets[0].ctls[0].cgns_prefix, "/docker/another".length);
+  const job = await rewrittenDirectory(t, inCgroup(t), "--cgroup", "/docker/one/job=/docker/one/work");
+  assert.deepEqual(job.edits, [
+    "cgroup.img sets[0].ctls[0].path: /docker/one/job -> /docker/one/work",
+    "cgroup.img controllers[0].dirs[0].children[0].dir_name: job -> work",
+  ]);
+  assert.equal(job.checkpoint.read({ kind: "CGROUP" })[0].message.sets[0].ctls[0].cgns_prefix, 11);
+  const refused = (change: string) => refusalOf(t, inCgroup(t), "--cgroup", change);
+  assert.match(await refused("/docker/one/job=/elsewhere"), /would leave the cgroup namespace of its task/);
+  assert.match(
+    await refused("/docker/one=/podman"),
+    /\/docker\/one is described as a part of \/docker, and \/podman is not one/,
+  );
+  assert.match(await refused("docker=/podman"), /not a path of a cgroup: docker/);
+  assert.match(await refused("/docker/on=/x"), /nothing in the checkpoint is affected by it/);
+});
+
+test("names of external resources: mounts, networks, pid namespaces, files", async (t) => {
+  const named = (): string => {
+    const directory = sampleDirectory(t, "namespaces");
+    changeImage(directory, { kind: "MNTS", id: 13 }, ([first]) => {
+      first.message.ext_key = Buffer.from("data");
+    });
+    changeImage(directory, { kind: "NETNS", id: 10 }, ([{ message }]) => {
+      message.ext_key = Buffer.from("net");
+    });
+    changeImage(directory, { kind: "PIDNS", id: 9 }, (records) =>
+      records.push({ message: { ext_key: Buffer.from("pids") } }),
+    );
+    changeImage(directory, { kind: "FILES" }, (files) => {
+      const { reg } = files.find(({ message }) => message.reg)!.message;
+      Object.assign(reg!, { ext: true, name: Buffer.from("file[1:2]") });
+    });
+    return directory;
+  };
+  const cases: [from: string, edit: string][] = [
+    ["data", "mountpoints-13.img ext_key: data -> other"],
+    ["net", "netns-10.img ext_key: net -> other"],
+    ["pids", "pidns-9.img ext_key: pids -> other"],
+    ["file[1:2]", "files.img reg.name: file[1:2] -> other"],
+  ];
+  for (const [from, edit] of cases)
+    assert.deepEqual((await rewrittenDirectory(t, named(), "--external", `${from}=other`)).edits, [edit]);
+  assert.match(
+    await refusalOf(t, named(), "--external", "data=net"),
+    /another external resource of the checkpoint is called net/,
+  );
+  assert.match(
+    await refusalOf(t, named(), "--external", "nothing=x"),
+    /nothing in the checkpoint is affected/,
+  );
+});
+
+test("addresses of IPv4 in sockets of IPv6, and what an address may not become", async (t) => {
+  const changed = (change: (socket: InetSkEntry) => void): string =>
+    changedSample(t, "zoo", { kind: "FILES" }, (files) => {
+      for (const { message } of files) if (message.isk) change(message.isk);
+    });
+  const [loopback] = new Uint32Array(Uint8Array.of(127, 0, 0, 1).buffer);
+  // The server's side of the connection, and what it listens at, are sockets of both families.
+  const both = changed((socket) => {
+    if (socket.src_port !== 33271) return;
+    socket.family = 10;
+    socket.src_addr = [0, 0, 0xffff0000, loopback];
+    if (socket.dst_port !== 0) socket.dst_addr = [0, 0, 0xffff0000, loopback];
+  });
+  const { checkpoint } = await rewrittenDirectory(t, both, "--address", "127.0.0.1=10.1.2.3");
+  const lines = new Map(checkpoint.process(7478).descriptors.map(({ fd, text }) => [fd, text]));
+  assert.deepEqual(
+    [13, 16, 17].map((fd) => lines.get(fd)),
+    [
+      "tcp [::ffff:a01:203]:33271 listening",
+      "tcp 10.1.2.3:58386 -> 10.1.2.3:33271",
+      "tcp [::ffff:a01:203]:33271 -> [::ffff:a01:203]:58386",
+    ],
+  );
+  const outside = changed((socket) => {
+    if (socket.src_port === 58386) socket.dst_port = 99;
+  });
+  for (const change of [
+    ["--address", "127.0.0.1=10.1.2.3"],
+    ["--port", "58386=9"],
+  ]) {
+    assert.match(
+      await refusalOf(t, outside, ...change),
+      /127\.0\.0\.1:58386 -> 127\.0\.0\.1:99: the other end is not in the checkpoint, and would not know/,
+    );
+  }
+  const taken = changed((socket) => {
+    if (socket.proto === 17 && socket.family === 2) {
+      socket.src_port = 33271;
+      socket.proto = 6;
+      socket.src_addr = [new Uint32Array(Uint8Array.of(10, 0, 0, 9).buffer)[0]];
+    }
+  });
+  assert.match(
+    await refusalOf(t, taken, "--address", "127.0.0.1=10.0.0.9"),
+    /10\.0\.0\.9:33271 is taken by another socket of the checkpoint/,
+  );
+  for (const [file, content] of [
+    ["ifaddr-10.img", Buffer.from([1, 2, 3, 4, 127, 0, 0, 1])],
+    ["nftables-10.img", Buffer.from("ip daddr 127.0.0.1 accept")],
+  ] as const) {
+    const directory = sampleDirectory(t, "namespaces");
+    writeFileSync(join(directory, file), content);
+    const said = await refusalOf(t, directory, "--address", "127.0.0.1=10.0.0.9");
+    assert.match(said, /-10\.img: the network namespace itself has 127\.0\.0\.1, which cannot be changed/);
+  }
+  for (const wrong of ["1.2.3=1.2.3.4", "1.2.3.400=1.2.3.4", "::1::=::2", "12345::=::2"])
+    assert.match(await refusal(t, "zoo", "--address", wrong), /not an IP address/);
+  for (const wrong of ["0=80", "80=65536", "x=80"])
+    assert.match(await refusal(t, "zoo", "--port", wrong), /not a port/);
+});
+
+test("images of before CRIU 3.0, where each type of file has an image of its own", async (t) => {
+  const directory = sampleDirectory(t, "zoo");
+  const kinds = {
+    reg: "REG_FILES",
+    usk: "UNIXSK",
+    isk: "INETSK",
+    pipe: "PIPES",
+    ify: "INOTIFY_FILE",
+  } as const;
+  changeImage(directory, { kind: "FILES" }, (files) => {
+    for (const [field, kind] of Object.entries(kinds)) {
+      const messages = files.flatMap(({ message }) => message[field as keyof typeof kinds] ?? []);
+      changeImage(directory, { kind }, (records) =>
+        records.push(...messages.map((message) => ({ message }) as never)),
+      );
+    }
+    files.splice(
+      0,
+      files.length,
+      ...files.filter(({ message }) => !Object.keys(kinds).some((key) => key in message)),
+    );
+  });
+  const changes = [
+    "--path",
+    "/srv/demo/zoo/log=/log",
+    "--port",
+    "42216=53",
+    "--open-flags",
+    "/log=+O_NONBLOCK",
+  ];
+  const { checkpoint, edits } = await rewrittenDirectory(t, directory, ...changes);
+  assert.ok(edits.includes("reg-files.img name: /srv/demo/zoo/log -> /log"), edits.join("\n"));
+  assert.ok(edits.includes("inetsk.img src_port: 42216 -> 53"));
+  assert.ok(edits.includes("reg-files.img flags: 0102001 -> 0106001"));
+  assert.equal(checkpoint.process(7478).descriptors.find(({ fd }) => fd === 28)!.text, "/log");
+});
+
 test("what cannot be changed safely is refused with the reason", async (t) => {
   const cases: [sample: string, changes: string[], RegExp][] = [
+    ["namespaces", ["--hostname", "x".repeat(65)], /longer than 64 bytes/],
+    [
+      "namespaces",
+      ["--path", "/dev=/devices"],
+      /\/dev\/pts is a mount point of the processes' own namespace/,
+    ],
+    ["zoo", ["--limit", "nofile=many"], /not a limit: many/],
+    ["zoo", ["--open-flags", "/srv/demo/zoo/log=O_APPEND"], /each with \+ or -/],
+    ["zoo", ["--cwd", "relative"], /not an absolute path: relative/],
+    ["zoo", ["--path", "nonsense"], /not of the form FROM=TO: nonsense/],
     ["zoo", ["--hostname", "x"], /the processes share the name of the host, it is not theirs to change/],
     [
       "zoo",

@@ -60,9 +60,18 @@ export function changedSample<K extends ImageKind>(
   change: (records: ImageRecord<K>[]) => void,
 ): string {
   const directory = sampleDirectory(t, sample);
+  changeImage(directory, name, change);
+  return directory;
+}
+
+/** Changes the records of one image in a directory of CRIU's format; without it, it begins with none. */
+export function changeImage<K extends ImageKind>(
+  directory: string,
+  name: ImageName<K>,
+  change: (records: ImageRecord<K>[]) => void,
+): void {
   const reader = new CriuReader(new DirectorySource(directory));
-  const records = reader.read(name);
+  const records = reader.has(name) ? reader.read(name) : [];
   change(records);
   writeFileSync(join(directory, imageFileName(name)), writeImage(name.kind, records));
-  return directory;
 }

@@ -81,9 +81,12 @@ async function rewrite(options: Options, terminal: Terminal): Promise<void> {
     );
   }
   checkpoint.close();
-  if (options.json) return terminal.print(machineJson({ directory: dryRun ? undefined : outDir, edits }));
+  const notChanged = [...new Set(transforms.flatMap(({ limits }) => limits ?? []))];
+  if (options.json)
+    return terminal.print(machineJson({ directory: dryRun ? undefined : outDir, edits, notChanged }));
   for (const edit of edits) await terminal.print(line(edit));
   await terminal.print(`${counted(edits.length, "value")} ${dryRun ? "would be changed" : "changed"}\n`);
+  for (const what of notChanged) await terminal.print(`as they were: ${what}\n`);
 }
 
 const MANUAL: Manual = {

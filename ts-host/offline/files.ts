@@ -32,17 +32,25 @@ export function fieldOfType(type: number): keyof FileEntry | undefined {
   return SEPARATE.find(([, name]) => FdTypes[name] === type)?.[2];
 }
 
+/** Images that describe open files. */
+export const FILE_IMAGES: readonly ImageKind[] = ["FILES", ...SEPARATE.map(([kind]) => kind)];
+
+/** The file that a record of such an image describes; the message in it is the record's own. */
+export function fileIn(kind: ImageKind, message: object): FileEntry {
+  const separate = SEPARATE.find(([each]) => each === kind);
+  if (separate === undefined) return message as FileEntry;
+  const [, type, field] = separate;
+  return { type: FdTypes[type], id: (message as { id: number }).id, [field]: message };
+}
+
 /** All files of a checkpoint by id. The later of two with one id counts; `validate` reports the first. */
 export function readFiles(reader: CheckpointReader): ReadonlyMap<number, FileEntry> {
   const files = new Map<number, FileEntry>();
-  if (reader.has({ kind: "FILES" })) {
-    for (const { message } of reader.read({ kind: "FILES" })) files.set(message.id, message);
-  }
-  for (const [kind, type, field] of SEPARATE) {
+  for (const kind of FILE_IMAGES) {
     if (!reader.has({ kind })) continue;
-    for (const record of reader.read({ kind })) {
-      const message = record.message as { id: number };
-      files.set(message.id, { type: FdTypes[type], id: message.id, [field]: message });
+    for (const { message } of reader.read({ kind })) {
+      const file = fileIn(kind, message);
+      files.set(file.id, file);
     }
   }
   return files;

@@ -169,6 +169,20 @@ export const siginfo = struct("siginfo", {
 });
 export type Siginfo = LayoutValue<typeof siginfo>;
 
+/** The siginfo of a signal that a process has sent (SI_USER, SI_QUEUE, SI_TKILL), and of SIGCHLD: who is meant. */
+export const senderSiginfo = struct(
+  "siginfo",
+  {
+    si_signo: "i32",
+    si_errno: "i32",
+    si_code: "i32",
+    padding: "i32",
+    si_pid: "i32",
+    si_uid: "u32",
+  },
+  128,
+);
+
 /** The siginfo of a POSIX timer's signal (SI_TIMER): id of the timer, and how often it expired since it was due. */
 export const timerSiginfo = struct(
   "siginfo",

@@ -1,28 +1,44 @@
 /** What is around processes: cgroups, host name, names of external resources, limits. */
 import { UnsupportedError, UsageError } from "../../errors.ts";
-import type { CgroupDirEntry } from "../../generated/messages.ts";
+import type { CgMemberEntry, CgroupDirEntry } from "../../generated/messages.ts";
 import { imageFileName } from "../../images/framing.ts";
 import { text } from "../../images/json/to-json.ts";
 import * as resource from "../../kernel/abi/resource.ts";
-import { bytesOf, type Note, on, type Replacement, replacePrefix, type Transform } from "./transform.ts";
+import type { Checkpoint } from "../checkpoint.ts";
+import {
+  bytesOf,
+  type Note,
+  on,
+  onFiles,
+  type Replacement,
+  replacePrefix,
+  type Transform,
+} from "./transform.ts";
 
 export function changeCgroup(replacement: Replacement): Transform {
+  for (const path of [replacement.from, replacement.to])
+    if (!path.startsWith("/")) throw new UsageError(`not a path of a cgroup: ${path}`);
   return {
     name: `cgroup ${replacement.from}=${replacement.to}`,
     image(name, records, note) {
       on("CGROUP", name, records, (cgroups) => {
         for (const [record, { message }] of cgroups.entries()) {
           for (const [set, { ctls }] of message.sets.entries()) {
-            for (const [index, member] of ctls.entries()) {
-              const path = replacePrefix(text(member.path), replacement);
-              if (path === undefined) continue;
-              note(record, `sets[${set}].ctls[${index}].path`, text(member.path), path);
-              member.path = bytesOf(path);
-            }
+            for (const [index, member] of ctls.entries())
+              changeMember(member, replacement, `sets[${set}].ctls[${index}]`, record, note);
           }
           for (const [index, { dirs }] of message.controllers.entries()) {
-            for (const directory of dirs)
-              changeDirectory(directory, replacement, record, `controllers[${index}].dirs`, note);
+            for (const [each, directory] of dirs.entries()) {
+              const field = `controllers[${index}].dirs[${each}]`;
+              const old = text(directory.dir_name);
+              const path = replacePrefix(old, replacement);
+              if (path === undefined) {
+                changeBelow(directory, old === "/" ? "" : old, replacement, field, record, note);
+              } else {
+                note(record, `${field}.dir_name`, old, path);
+                directory.dir_name = bytesOf(path);
+              }
+            }
           }
         }
       });
@@ -30,27 +46,61 @@ export function changeCgroup(replacement: Replacement): Transform {
   };
 }
 
-/** Directories that are described by their path from the root of the hierarchy; what is below moves with them. */
-function changeDirectory(
-  directory: CgroupDirEntry,
+/** A task's cgroup. Its first `cgns_prefix` bytes are the root of the task's cgroup namespace. */
+function changeMember(
+  member: CgMemberEntry,
   replacement: Replacement,
-  record: number,
   field: string,
+  record: number,
   note: Note,
 ): void {
-  const old = text(directory.dir_name);
+  const old = text(member.path);
   const path = replacePrefix(old, replacement);
-  if (path !== undefined) {
-    note(record, `${field}.dir_name`, old, path);
-    directory.dir_name = bytesOf(path);
-  } else if (replacement.from.startsWith(`${old}/`) && directory.children.length > 0) {
-    throw new UnsupportedError(
-      `${replacement.from} is described as a part of ${old}, which has other parts`,
-      {
+  if (path === undefined) return;
+  const { cgns_prefix: root = 0 } = member;
+  if (root > 0) {
+    const below = member.path.length - root;
+    const isRootMoved = root >= bytesOf(replacement.from).length;
+    const keepsRoot = path.startsWith(new TextDecoder().decode(member.path.subarray(0, root)));
+    if (!isRootMoved && !keepsRoot) {
+      throw new UnsupportedError(`${old} would leave the cgroup namespace of its task`, {
         file: "cgroup.img",
         record,
-      },
-    );
+        field,
+      });
+    }
+    if (isRootMoved) member.cgns_prefix = bytesOf(path).length - below;
+  }
+  note(record, `${field}.path`, old, path);
+  member.path = bytesOf(path);
+}
+
+/** Directories below one that is described by its path have their names only, and move with it. */
+function changeBelow(
+  directory: CgroupDirEntry,
+  path: string,
+  replacement: Replacement,
+  field: string,
+  record: number,
+  note: Note,
+): void {
+  for (const [index, child] of directory.children.entries()) {
+    const old = text(child.dir_name);
+    const inside = `${field}.children[${index}]`;
+    const moved = replacePrefix(`${path}/${old}`, replacement);
+    if (moved === undefined) {
+      changeBelow(child, `${path}/${old}`, replacement, inside, record, note);
+      continue;
+    }
+    const name = moved.slice(path.length + 1);
+    if (!moved.startsWith(`${path}/`) || name.includes("/")) {
+      throw new UnsupportedError(
+        `${replacement.from} is described as a part of ${path || "/"}, and ${moved} is not one`,
+        { file: "cgroup.img", record, field: inside },
+      );
+    }
+    note(record, `${inside}.dir_name`, old, name);
+    child.dir_name = bytesOf(name);
   }
 }
 
@@ -75,23 +125,46 @@ export function changeHostname(hostname: string): Transform {
   };
 }
 
-/** Names under which mounts, networks and pid namespaces outside are given to a restore. */
+/** Images of what may be given to a restore from outside, under a name. */
+const WITH_NAMES = ["MNTS", "NETNS", "PIDNS"] as const;
+
+/** Names under which mounts, networks, pid namespaces and files outside are given to a restore. */
 export function changeExternal({ from, to }: Replacement): Transform {
-  const rename = (message: { ext_key?: Uint8Array }, record: number, note: Note): void => {
-    if (message.ext_key === undefined || text(message.ext_key) !== from) return;
-    note(record, "ext_key", from, to);
-    message.ext_key = bytesOf(to);
-  };
   return {
     name: `external ${from}=${to}`,
+    check(checkpoint) {
+      if (!externalNames(checkpoint).has(to)) return;
+      throw new UnsupportedError(`another external resource of the checkpoint is called ${to}`);
+    },
     image(name, records, note) {
-      for (const kind of ["MNTS", "NETNS", "PIDNS"] as const) {
+      for (const kind of WITH_NAMES) {
         on(kind, name, records, (each) => {
-          for (const [record, { message }] of each.entries()) rename(message, record, note);
+          for (const [record, { message }] of each.entries()) {
+            if (message.ext_key === undefined || text(message.ext_key) !== from) continue;
+            note(record, "ext_key", from, to);
+            message.ext_key = bytesOf(to);
+          }
         });
       }
+      onFiles(name, records, note, ({ reg }, noteFile) => {
+        if (!reg?.ext || text(reg.name) !== from) return;
+        noteFile("reg.name", from, to);
+        reg.name = bytesOf(to);
+      });
     },
   };
+}
+
+/** What a restore has to be given from outside, by name. */
+export function externalNames(checkpoint: Checkpoint): Set<string> {
+  const names = new Set<string>();
+  for (const { kind, id } of checkpoint.list()) {
+    if (!WITH_NAMES.some((each) => each === kind)) continue;
+    for (const { message } of checkpoint.read({ kind: kind as (typeof WITH_NAMES)[number], id }))
+      if (message.ext_key !== undefined) names.add(text(message.ext_key));
+  }
+  for (const { reg } of checkpoint.files.values()) if (reg?.ext) names.add(text(reg.name));
+  return names;
 }
 
 /** Limits by their names in lower case, without RLIMIT_. */

@@ -1,10 +1,11 @@
 /** Paths of files, sockets, watches; working directories; flags of open files. */
 import { UnsupportedError, UsageError } from "../../errors.ts";
-import { FdTypes, type FileEntry, type RegFileEntry } from "../../generated/messages.ts";
+import { FdTypes, type FhEntry, type FileEntry, type RegFileEntry } from "../../generated/messages.ts";
+import { imageFileName } from "../../images/framing.ts";
 import { text } from "../../images/json/to-json.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { fileOf } from "../files.ts";
-import { bytesOf, on, type Replacement, replacePrefix, type Transform } from "./transform.ts";
+import { bytesOf, on, onFiles, type Replacement, replacePrefix, type Transform } from "./transform.ts";
 
 function absolute(path: string): string {
   if (!path.startsWith("/")) throw new UsageError(`not an absolute path: ${path}`);
@@ -19,38 +20,74 @@ export function changePath(replacement: Replacement): Transform {
     const path = replacePrefix(text(name), replacement);
     return path === undefined ? undefined : bytesOf(path);
   };
+  const changeHandle = (handle: FhEntry | undefined, tell: (before: string, after: string) => void): void => {
+    const path = handle?.path && changed(handle.path);
+    if (!path) return;
+    tell(text(handle.path!), text(path));
+    handle.path = path;
+  };
   return {
     name: `path ${replacement.from}=${replacement.to}`,
+    limits: "paths that programs keep in their memory",
     check(checkpoint) {
       refuseCollisions(checkpoint, replacement);
+      refuseMounts(checkpoint, replacement);
     },
     image(name, records, note) {
-      on("FILES", name, records, (files) => {
-        for (const [record, { message }] of files.entries()) {
-          const { reg, usk, ify } = message;
-          const path = reg && changed(reg.name);
-          if (path) {
-            note(record, "reg.name", text(reg.name), text(path));
-            reg.name = path;
-          }
-          if (usk && usk.name[0] !== 0) {
-            const socket = changed(usk.name);
-            const directory = usk.name_dir && changed(usk.name_dir);
-            if (socket) note(record, "usk.name", text(usk.name), text(socket));
-            if (directory) note(record, "usk.name_dir", text(usk.name_dir!), text(directory));
-            usk.name = socket ?? usk.name;
-            usk.name_dir = directory ?? usk.name_dir;
-          }
-          for (const [index, { f_handle }] of (ify?.wd ?? []).entries()) {
-            const watched = f_handle.path && changed(f_handle.path);
-            if (!watched) continue;
-            note(record, `ify.wd[${index}].f_handle.path`, text(f_handle.path!), text(watched));
-            f_handle.path = watched;
-          }
+      onFiles(name, records, note, ({ reg, usk, ify, ffy }, noteFile) => {
+        const path = reg && changed(reg.name);
+        if (path) {
+          noteFile("reg.name", text(reg.name), text(path));
+          reg.name = path;
+        }
+        if (usk && usk.name[0] !== 0) {
+          const socket = changed(usk.name);
+          const directory = usk.name_dir && changed(usk.name_dir);
+          if (socket) noteFile("usk.name", text(usk.name), text(socket));
+          if (directory) noteFile("usk.name_dir", text(usk.name_dir!), text(directory));
+          usk.name = socket ?? usk.name;
+          usk.name_dir = directory ?? usk.name_dir;
+        }
+        for (const [index, { f_handle }] of (ify?.wd ?? []).entries())
+          changeHandle(f_handle, (...change) => noteFile(`ify.wd[${index}].f_handle.path`, ...change));
+        for (const [index, { ie }] of (ffy?.mark ?? []).entries())
+          changeHandle(ie?.f_handle, (...change) =>
+            noteFile(`ffy.mark[${index}].ie.f_handle.path`, ...change),
+          );
+      });
+      on("INOTIFY_WD", name, records, (watches) => {
+        for (const [record, { message }] of watches.entries())
+          changeHandle(message.f_handle, (...change) => note(record, "f_handle.path", ...change));
+      });
+      on("FANOTIFY_MARK", name, records, (marks) => {
+        for (const [record, { message }] of marks.entries())
+          changeHandle(message.ie?.f_handle, (...change) => note(record, "ie.f_handle.path", ...change));
+      });
+      on("IRMAP_CACHE", name, records, (paths) => {
+        for (const [record, { message }] of paths.entries()) {
+          const path = changed(message.path);
+          if (path === undefined) continue;
+          note(record, "path", text(message.path), text(path));
+          message.path = path;
         }
       });
     },
   };
+}
+
+/** Mount points would have to move with what is mounted there. */
+function refuseMounts(checkpoint: Checkpoint, replacement: Replacement): void {
+  for (const name of checkpoint.list()) {
+    if (name.kind !== "MNTS") continue;
+    for (const [record, { message }] of checkpoint.read({ kind: "MNTS", id: name.id }).entries()) {
+      const point = text(message.mountpoint);
+      if (replacePrefix(point, replacement) === undefined) continue;
+      throw new UnsupportedError(`${point} is a mount point of the processes' own namespace`, {
+        file: imageFileName(name),
+        record,
+      });
+    }
+  }
 }
 
 /** Two files that are different must not become one. */
@@ -81,6 +118,8 @@ export function changeDirectories(wanted: readonly { path: string; pid?: number 
   return {
     name: `cwd ${wanted.map(({ path, pid }) => (pid === undefined ? path : `${pid}:${path}`)).join(" ")}`,
     check(checkpoint) {
+      if (!checkpoint.has({ kind: "FILES" }))
+        throw new UnsupportedError("images of before CRIU 3.0, which have no files.img");
       const pids = checkpoint.processes.map(({ pid }) => pid);
       for (const { path } of wanted.filter(({ pid }) => pid === undefined)) {
         for (const pid of pids) place(checkpoint, pid, path);
@@ -145,14 +184,12 @@ export function changeOpenFlags({ from: path, to: list }: Replacement): Transfor
   return {
     name: `open-flags ${path}=${list}`,
     image(name, records, note) {
-      on("FILES", name, records, (files) => {
-        for (const [record, { message }] of files.entries()) {
-          if (message.reg === undefined || text(message.reg.name) !== path) continue;
-          const flags = (message.reg.flags | set) & ~clear;
-          if (flags === message.reg.flags) continue;
-          note(record, "reg.flags", `0${message.reg.flags.toString(8)}`, `0${flags.toString(8)}`);
-          message.reg.flags = flags;
-        }
+      onFiles(name, records, note, ({ reg }, noteFile) => {
+        if (reg === undefined || text(reg.name) !== path) return;
+        const flags = (reg.flags | set) & ~clear;
+        if (flags === reg.flags) return;
+        noteFile("reg.flags", `0${reg.flags.toString(8)}`, `0${flags.toString(8)}`);
+        reg.flags = flags;
       });
     },
   };

@@ -1,8 +1,9 @@
 /** What a change to a checkpoint is: it looks at everything first, and then changes records as they go by. */
 import { UsageError } from "../../errors.ts";
-import type { ImageKind } from "../../generated/messages.ts";
+import type { FileEntry, ImageKind } from "../../generated/messages.ts";
 import type { ImageName, ImageRecord } from "../../images/checkpoint.ts";
 import type { Checkpoint } from "../checkpoint.ts";
+import { FILE_IMAGES, fileIn } from "../files.ts";
 
 /** One value that is changed. */
 export interface Edit {
@@ -19,6 +20,8 @@ export type Note = (record: number, field: string, before: unknown, after: unkno
 export interface Transform {
   /** As it was asked for: "path /a=/b". */
   readonly name: string;
+  /** What is as it was, though a person may think that it has changed, too. */
+  readonly limits?: string;
   /** Refuses what cannot be changed safely, before anything is written. */
   check?(checkpoint: Checkpoint): void;
   /** The name of an image in the new checkpoint. */
@@ -37,6 +40,21 @@ export function on<K extends ImageKind>(
   change: (records: ImageRecord<K>[]) => void,
 ): void {
   if (name.kind === kind) change(records as unknown as ImageRecord<K>[]);
+}
+
+/** Each open file that an image describes; `note` takes fields as files.img has them: "reg.name". */
+export function onFiles(
+  name: ImageName,
+  records: ImageRecord[],
+  note: Note,
+  change: (file: FileEntry, note: (field: string, before: unknown, after: unknown) => void) => void,
+): void {
+  if (!FILE_IMAGES.includes(name.kind)) return;
+  for (const [record, { message }] of records.entries()) {
+    change(fileIn(name.kind, message), (field, before, after) =>
+      note(record, name.kind === "FILES" ? field : field.replace(/^\w+\./, ""), before, after),
+    );
+  }
 }
 
 export interface Replacement {

@@ -44,7 +44,7 @@ interface Cost {
 
 type Command = readonly string[];
 
-const ours = (...args: string[]): Command => [process.execPath, asset("criu-wasm.mjs"), ...args];
+const ours = (...args: string[]): Command => [process.execPath, asset("criu-wasm.cjs"), ...args];
 
 /** Runs the command, its output thrown away; bash knows the processor time of its children. */
 function timed(command: Command): Cost {

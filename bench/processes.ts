@@ -41,7 +41,7 @@ interface Program {
 const environment = { ...process.env, NODE_EXTRA_CA_CERTS: undefined };
 
 function contenders(): Contender[] {
-  const ours = [process.execPath, asset("criu-wasm.mjs")];
+  const ours = [process.execPath, asset("criu-wasm.cjs")];
   const criu = process.env.CRIU;
   const list: Contender[] = [
     { name: "criu-wasm, native", command: ours, dumpArgs: ["--format", "native"] },

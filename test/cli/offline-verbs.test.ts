@@ -216,7 +216,7 @@ test("control characters and bytes that are not UTF-8 do not reach the terminal"
 test("decode and encode as filters, and into a reader that has seen enough", () => {
   const image = readFileSync(join(SAMPLES, "zoo/core-7478.img"));
   const run = (args: string[], input: Buffer) =>
-    spawnSync(process.execPath, [asset("criu-wasm.mjs"), ...args], { input });
+    spawnSync(process.execPath, [asset("criu-wasm.cjs"), ...args], { input });
   const decoded = run(["decode", "--pretty"], image);
   assert.equal(decoded.status, 0, decoded.stderr.toString());
   assert.deepEqual(run(["encode"], decoded.stdout).stdout, image);
@@ -226,7 +226,7 @@ test("decode and encode as filters, and into a reader that has seen enough", () 
     cut.stderr.toString(),
     /^criu-wasm: decode: stdin, record 0, offset \d+: a record of \d+ bytes, but only/,
   );
-  const shell = `'${process.execPath}' '${asset("criu-wasm.mjs")}' show '${SAMPLES}/zoo' | head -n 1`;
+  const shell = `'${process.execPath}' '${asset("criu-wasm.cjs")}' show '${SAMPLES}/zoo' | head -n 1`;
   const { stderr, stdout } = spawnSync("bash", ["-c", shell], { encoding: "utf8" });
   assert.equal(stderr, "");
   assert.match(stdout, /4 processes/);

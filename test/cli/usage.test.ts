@@ -108,7 +108,7 @@ test("verbs that look load neither koffi nor the shim", () => {
       "--input-type=module",
       "-e",
       `process.argv.splice(1, 1, "criu-wasm", "show", "test/data/criu-images/zoo");
-       await import(${JSON.stringify(asset("criu-wasm.mjs"))});
+       await import(${JSON.stringify(asset("criu-wasm.cjs"))});
        process.on("exit", () => {
          const loaded = process.report.getReport().sharedObjects.filter((name) => /koffi|shim/.test(name));
          console.error(loaded.length);

@@ -50,7 +50,7 @@ function run(args: readonly string[]): SpawnSyncReturns<Buffer> {
 }
 
 function verb(...args: string[]): string {
-  const { status, stdout, stderr } = run([join(place, "package/dist/criu-wasm.mjs"), ...args]);
+  const { status, stdout, stderr } = run([join(place, "package/dist/criu-wasm.cjs"), ...args]);
   assert.equal(status, 0, `${args.join(" ")}: ${stderr}`);
   assert.equal(stderr.toString(), "");
   return stdout.toString();
@@ -79,7 +79,7 @@ test("checking: validate, preflight, diff", () => {
   const facts = JSON.parse(verb("preflight", "-D", small, "--facts"));
   writeFileSync(inWork("facts.json"), JSON.stringify({ ...facts, files: {}, tasks: { 5: "other" } }));
   const { status, stdout } = run([
-    join(place, "package/dist/criu-wasm.mjs"),
+    join(place, "package/dist/criu-wasm.cjs"),
     ...["preflight", "-D", small, "--host", inWork("facts.json")],
   ]);
   assert.equal(status, 1);
@@ -142,7 +142,7 @@ test("the library", () => {
 
 test("what freezes and restores says what it lacks, and what works all the same", () => {
   for (const name of ["dump", "restore", "check"]) {
-    const { status, stderr } = run([join(place, "package/dist/criu-wasm.mjs"), name]);
+    const { status, stderr } = run([join(place, "package/dist/criu-wasm.cjs"), name]);
     assert.equal(status, 1);
     assert.match(
       stderr.toString(),

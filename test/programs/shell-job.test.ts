@@ -78,7 +78,7 @@ for (const format of ["native", "criu"] as const) {
       await terminal.expect(/Killed/);
       const last = Number([...terminal.text().matchAll(/^beat (\d+)/gm)].at(-1)![1]);
       const from = terminal.text().length;
-      terminal.type(`'${process.execPath}' '${asset("criu-wasm.mjs")}' restore --shell-job -D ${images}\n`);
+      terminal.type(`'${process.execPath}' '${asset("criu-wasm.cjs")}' restore --shell-job -D ${images}\n`);
       const next = await terminal.expect(/^beat (\d+)/m, from);
       assert.equal(Number(next[1]), last + 1, "it goes on where it was");
       terminal.type(`word ${round}\n`);

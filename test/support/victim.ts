@@ -328,7 +328,7 @@ export interface CliResult {
 /** A program with CRIU's command line: its file, and arguments that come before all others. */
 export type Program = readonly [string, ...string[]];
 
-export const CRIU_WASM: Program = [process.execPath, asset("criu-wasm.mjs")];
+export const CRIU_WASM: Program = [process.execPath, asset("criu-wasm.cjs")];
 
 /** Runs a program and waits for its end; the test judges the status. */
 export async function runProgram(
@@ -362,7 +362,7 @@ export async function runProgram(
   }
 }
 
-/** Runs dist/criu-wasm.mjs. */
+/** Runs dist/criu-wasm.cjs. */
 export function runCli(args: string[], options: { cwd?: string } = {}): Promise<CliResult> {
   return runProgram(CRIU_WASM, args, options);
 }
@@ -436,7 +436,7 @@ export async function failedDump(t: TestContext, entry: VictimEntry, options: Du
   const victim = await startVictim(t, entry);
   if (victim === undefined) return;
   const images = join(victim.dir, "images");
-  const command = [process.execPath, asset("criu-wasm.mjs"), ...dumpCommand(victim, images, options)];
+  const command = [process.execPath, asset("criu-wasm.cjs"), ...dumpCommand(victim, images, options)];
   const limited = ["-c", 'ulimit -f 1; exec "$@"', "sh", ...command];
   await assert.rejects(promisify(execFile)("sh", limited, { cwd: victim.dir }), /EFBIG/);
   assert.deepEqual(readdirSync(images), []);

@@ -71,7 +71,7 @@ describe("zdtm, host flavour", { skip, concurrency: 2 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "zdtm-"));
   const binary = join(folder, "criu");
   // Under this name it writes CRIU's format, which the suite reads page counts from.
-  symlinkSync(asset("criu-wasm.mjs"), binary);
+  symlinkSync(asset("criu-wasm.cjs"), binary);
   const outcomes: Outcome[] = [];
 
   for (const name of ZDTM?.split(",") ?? listed()) {

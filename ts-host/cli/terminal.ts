@@ -1,5 +1,6 @@
 /** Where the command's words go; tests put something else in its place. */
 import { once } from "node:events";
+import { fstatSync } from "node:fs";
 
 export interface Terminal {
   /** Writes to stdout, in order. Await it: whoever reads may be slow. */
@@ -29,16 +30,25 @@ function endWithReader(error: NodeJS.ErrnoException): void {
   process.exit();
 }
 
+/** Whether somebody looks at stderr. Node takes milliseconds to set a stream up, so that is not done to ask. */
+function isWatched(): boolean {
+  try {
+    return fstatSync(2).isCharacterDevice() && process.stderr.isTTY;
+  } catch {
+    return false; // It is closed.
+  }
+}
+
 export function processTerminal(): Terminal {
-  const { stdout, stderr } = process;
-  stdout.on("error", endWithReader);
+  let stdout: NodeJS.WriteStream | undefined;
   return {
     async print(part) {
+      stdout ??= process.stdout.on("error", endWithReader);
       if (!stdout.write(part)) await once(stdout, "drain");
     },
     complain(line) {
-      stderr.write(`${printable(line)}\n`);
+      process.stderr.write(`${printable(line)}\n`);
     },
-    ...(stderr.isTTY ? { status: (line: string) => void stderr.write(`\r\x1b[K${line}`) } : {}),
+    ...(isWatched() ? { status: (line: string) => void process.stderr.write(`\r\x1b[K${line}`) } : {}),
   };
 }

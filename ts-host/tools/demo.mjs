@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-const cli = join(dirname(fileURLToPath(import.meta.url)), "../../dist/criu-wasm.mjs");
+const cli = join(dirname(fileURLToPath(import.meta.url)), "../../dist/criu-wasm.cjs");
 
 const PROGRAM = `
 import os, sys, threading, time

@@ -6,7 +6,6 @@
  * Lost: input that was typed but not read; the size of the window is the new terminal's.
  */
 import { readlinkSync } from "node:fs";
-import { isatty } from "node:tty";
 import type { DumpContext } from "../../engine/dump-task.ts";
 import type { Kind } from "../../engine/kind.ts";
 import type { RestoreTask } from "../../engine/restore-task.ts";
@@ -33,6 +32,7 @@ import {
   termios,
   winsize,
 } from "../../kernel/abi/termios.ts";
+import { tryCall } from "../../native/calls.ts";
 import type { Batch, Data, Op } from "../../remote/batch.ts";
 import type { FileKind, HeldFile } from "./file-kind.ts";
 import { NO_OWNER } from "./owner.ts";
@@ -182,7 +182,8 @@ export const terminalFile: FileKind = {
 
 /** Path of the terminal that this program is run at. */
 function terminalOfHost(): string {
-  const fd = [0, 1, 2].find((candidate) => isatty(candidate));
+  const settings = Buffer.alloc(termios.size);
+  const fd = [0, 1, 2].find((candidate) => tryCall("ioctl", candidate, TCGETS, settings) === 0n);
   if (fd === undefined) {
     throw new HostMismatchError("the task has a terminal, and this restore is run at none", {
       hint: "run it with a terminal as standard input, output or error",

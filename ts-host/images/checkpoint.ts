@@ -68,6 +68,15 @@ export interface PagePlace {
   page: number;
 }
 
+/** Hashes of the pages of a pack. Pages of one store whose hashes differ are different. */
+export interface StoredHashes {
+  /** Id of the store. */
+  store: string;
+  /** As many bytes for each page. */
+  bytes: Uint8Array;
+  bytesPerPage: number;
+}
+
 /** What the pages of a checkpoint take. */
 export interface PageFigures {
   /** Pages in all streams. */
@@ -107,5 +116,7 @@ export interface CheckpointReader {
   pageFigures(): PageFigures;
   /** The stream of pages with that `pages_id`. */
   pages(id: number): PageSource;
+  /** What the pages of a pack are known by in the store that it lies in; undefined where that is not to be had. */
+  hashes?(pack: string): StoredHashes | undefined;
   close(): void;
 }

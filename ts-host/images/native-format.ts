@@ -30,6 +30,11 @@ export function storedPackName(id: Uint8Array): string {
   return `packs/${hex(id)}.pack`;
 }
 
+/** Path, from the store's directory, of the hashes of a pack with that id in digits. */
+export function storedHashesName(id: string): string {
+  return `packs/${id}.hashes`;
+}
+
 export function isPackName(name: string): boolean {
   return /^pages-[0-9a-f]{16}\.pack$/.test(name);
 }

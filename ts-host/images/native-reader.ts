@@ -2,12 +2,20 @@
 import { sha256 } from "#platform";
 import { CriuWasmError, ImageError } from "../errors.ts";
 import type { ImageKind } from "../generated/messages.ts";
+import { decodeHashes, MAX_HASHES } from "../store/hashes-file.ts";
 import { PageReader } from "../store/page-reader.ts";
 import type { NumberedPack, PageTable } from "../store/page-table.ts";
 import { decodePageTable } from "../store/page-table.ts";
-import { checksum } from "../wasm/pages.ts";
-import { BinaryReader, sameBytes } from "./binary.ts";
-import type { CheckpointReader, ImageName, ImageRecord, PageFigures, PageSource } from "./checkpoint.ts";
+import { checksum, HASH_SIZE } from "../wasm/pages.ts";
+import { BinaryReader, hex, sameBytes } from "./binary.ts";
+import type {
+  CheckpointReader,
+  ImageName,
+  ImageRecord,
+  PageFigures,
+  PageSource,
+  StoredHashes,
+} from "./checkpoint.ts";
 import { decodeMessage } from "./codec.ts";
 import { imageFileName, parseImageFileName } from "./framing.ts";
 import {
@@ -25,6 +33,7 @@ import {
   PAGE_TABLE,
   packName,
   STORE,
+  storedHashesName,
   storedPackName,
 } from "./native-format.ts";
 import { type FileSource, type RandomFile, readWhole } from "./source.ts";
@@ -135,18 +144,24 @@ export class NativeReader implements CheckpointReader {
   readonly #blocks: Map<string, Block>;
   readonly #table: PageTable;
   readonly #pages: PageReader;
+  readonly #source: FileSource;
+  readonly #hashes = new Map<string, StoredHashes | undefined>();
 
   constructor(source: FileSource) {
+    this.#source = source;
     this.location = source.location;
     const metadata = source.open(METADATA_NAME);
     this.#file = metadata.path;
     this.#content = readWhole(metadata, MAX_METADATA);
     const { id, blocks } = parseMetadata(this.#content, this.#file);
     this.#blocks = blocks;
-    const { offset, length } = this.#block(PAGE_TABLE);
-    this.#table = decodePageTable(this.#content.subarray(offset, offset + length), this.#file, offset);
+    const table = this.#block(PAGE_TABLE);
+    this.#table = decodePageTable(this.#bytesOf(table), this.#file, table.offset);
     if (!sameBytes(this.#table.packs.at(-1)!.id, id))
-      throw new ImageError("the last pack is another checkpoint's", { file: this.#file, offset });
+      throw new ImageError("the last pack is another checkpoint's", {
+        file: this.#file,
+        offset: table.offset,
+      });
     this.#pages = new PageReader(this.#table, this.#packOpener(source));
   }
 
@@ -154,8 +169,7 @@ export class NativeReader implements CheckpointReader {
   #packOpener(source: FileSource): (pack: NumberedPack) => RandomFile {
     const block = this.#blocks.get(STORE);
     if (block === undefined) return ({ id }) => source.open(packName(id));
-    const content = this.#content.subarray(block.offset, block.offset + block.length);
-    const { paths } = decodeStoreLocation(content, this.#file, block.offset);
+    const { paths } = decodeStoreLocation(this.#bytesOf(block), this.#file, block.offset);
     const stores = source.elsewhere && paths.map((path) => source.elsewhere!(path));
     if (stores === undefined) {
       throw new ImageError(`its pages are in the store ${paths[1]}, which cannot be reached from here`, {
@@ -189,8 +203,8 @@ export class NativeReader implements CheckpointReader {
   }
 
   read<K extends ImageKind>(name: ImageName<K>): ImageRecord<K>[] {
-    const { offset, length } = this.#block(imageFileName(name));
-    const from = new BinaryReader(this.#content.subarray(offset, offset + length), this.#file, offset);
+    const block = this.#block(imageFileName(name));
+    const from = new BinaryReader(this.#bytesOf(block), this.#file, block.offset);
     try {
       return decodeImage(name.kind, from);
     } catch (error) {
@@ -216,6 +230,32 @@ export class NativeReader implements CheckpointReader {
     const stream = this.#table.streams.find((candidate) => candidate.id === id);
     if (!stream) throw new ImageError(`no page stream ${id} in this checkpoint`, { file: this.#file });
     return this.#pages.stream(stream);
+  }
+
+  hashes(pack: string): StoredHashes | undefined {
+    if (!this.#hashes.has(pack)) this.#hashes.set(pack, this.#readHashes(pack));
+    return this.#hashes.get(pack);
+  }
+
+  #readHashes(pack: string): StoredHashes | undefined {
+    const block = this.#blocks.get(STORE);
+    if (block === undefined) return undefined;
+    const { id, paths } = decodeStoreLocation(this.#bytesOf(block), this.#file, block.offset);
+    for (const path of paths) {
+      try {
+        const file = this.#source.elsewhere?.(path).open(storedHashesName(pack));
+        const found = file && decodeHashes(readWhole(file, MAX_HASHES), file.path, pack);
+        if (found !== undefined) return { store: hex(id), bytes: found.hashes, bytesPerPage: HASH_SIZE };
+      } catch (error) {
+        // Not there, or damaged: they say nothing then.
+        if (!(error instanceof ImageError)) throw error;
+      }
+    }
+    return undefined;
+  }
+
+  #bytesOf({ offset, length }: Block): Uint8Array {
+    return this.#content.subarray(offset, offset + length);
   }
 
   /** The packs that its pages are in. */

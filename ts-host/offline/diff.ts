@@ -1,7 +1,10 @@
 /**
  * What is different between two checkpoints of the same processes: the second is compared with the first, process
- * by process, page by page. Pages that lie in one place of a store are equal and are not read.
+ * by process, page by page. Pages that lie in one place of a store are equal, and those with different hashes in
+ * one store are different: neither are read.
  */
+import { sameBytes } from "../images/binary.ts";
+import type { StoredHashes } from "../images/checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Mapping } from "./mapping.ts";
 import { type Content, drainPiece, inParts, type Piece } from "./memory.ts";
@@ -191,8 +194,9 @@ function compare(before: OldPiece, after: Piece, difference: MappingDiff, result
   let page = 0;
   for (const { count, verdict } of verdicts(placesOf(old, pages), placesOf(young, pages))) {
     const start = after.start + BigInt(page) * PAGE;
+    const end = start + BigInt(count) * PAGE;
+    if (verdict === "different") addRange(difference.changed, start, count);
     if (verdict === "unknown") {
-      const end = start + BigInt(count) * PAGE;
       result.read += count;
       for (const different of differentPages(
         cut(before.piece!, { start, end }),
@@ -210,40 +214,55 @@ interface Place {
   count: number;
   file: string | undefined;
   page: number;
+  hashes?: StoredHashes;
 }
 
 const ZEROS = "zeros";
 
 function placesOf(content: Content, pages: number): Place[] {
   if (content.is !== "stored") return [{ count: pages, file: ZEROS, page: 0 }];
+  const { reader } = content.checkpoint;
   const source = content.checkpoint.pages(content.pagesId);
   if (source.places === undefined) return [{ count: pages, file: undefined, page: 0 }];
   return [...source.places(content.first, pages)].map(({ count, pack, page }) => ({
     count,
     file: pack ?? ZEROS,
     page,
+    hashes: pack === undefined ? undefined : reader.hashes?.(pack),
   }));
 }
 
-/** Pages that lie in one place are the same; others have to be looked at. */
+type Verdict = "same" | "different" | "unknown";
+
+/** Pages that lie in one place are the same; of others their hashes tell, or they have to be looked at. */
 function* verdicts(
   left: readonly Place[],
   right: readonly Place[],
-): Generator<{ count: number; verdict: "same" | "unknown" }> {
+): Generator<{ count: number; verdict: Verdict }> {
   let [leftIndex, rightIndex, leftDone, rightDone] = [0, 0, 0, 0];
   while (leftIndex < left.length && rightIndex < right.length) {
     const [a, b] = [left[leftIndex], right[rightIndex]];
     const count = Math.min(a.count - leftDone, b.count - rightDone);
-    const isOne =
-      a.file !== undefined &&
-      a.file === b.file &&
-      (a.file === ZEROS || a.page + leftDone === b.page + rightDone);
-    yield { count, verdict: isOne ? "same" : "unknown" };
+    const [from, to] = [a.page + leftDone, b.page + rightDone];
+    if (a.file !== undefined && a.file === b.file && (a.file === ZEROS || from === to)) {
+      yield { count, verdict: "same" };
+    } else if (a.hashes === undefined || a.hashes.store !== b.hashes?.store) {
+      yield { count, verdict: "unknown" };
+    } else {
+      for (let page = 0; page < count; page++) {
+        const isOther = !sameBytes(hashOf(a.hashes, from + page), hashOf(b.hashes, to + page));
+        yield { count: 1, verdict: isOther ? "different" : "unknown" };
+      }
+    }
     leftDone += count;
     rightDone += count;
     if (leftDone === a.count) [leftIndex, leftDone] = [leftIndex + 1, 0];
     if (rightDone === b.count) [rightIndex, rightDone] = [rightIndex + 1, 0];
   }
+}
+
+function hashOf({ bytes, bytesPerPage }: StoredHashes, page: number): Uint8Array {
+  return bytes.subarray(page * bytesPerPage, (page + 1) * bytesPerPage);
 }
 
 const WORDS = PAGE_SIZE / 4;

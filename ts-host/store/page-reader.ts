@@ -23,6 +23,8 @@ export class PageReader {
   readonly #openPack: OpenPack;
   /** Those that were needed so far. */
   readonly #packs: (PackFile | undefined)[];
+  /** Their ids in digits. */
+  readonly #packIds: readonly string[];
   readonly #unpacker = new PageUnpacker();
   /** Which slot of the unpacker holds the region with that first page; the first was used longest ago. */
   readonly #slots = new Map<number, number>();
@@ -33,6 +35,7 @@ export class PageReader {
     this.#table = table;
     this.#openPack = openPack;
     this.#packs = table.packs.map(() => undefined);
+    this.#packIds = table.packs.map(({ id }) => hex(id));
     this.#pack(this.#packs.length - 1);
   }
 
@@ -120,8 +123,8 @@ export class PageReader {
     if (page === ZERO_PAGE) return { count, pack: undefined, page: 0 };
     const index = packOf(this.#table.packs, page);
     if (index === undefined) throw new ImageError(`there is no page ${page}`, { file: this.path });
-    const { id, first, length } = this.#table.packs[index];
-    return { count: Math.min(count, first + length - page), pack: hex(id), page: page - first };
+    const { first, length } = this.#table.packs[index];
+    return { count: Math.min(count, first + length - page), pack: this.#packIds[index], page: page - first };
   }
 
   #slotOf(pack: PackFile, region: number, key: number): number {

@@ -30,23 +30,18 @@ import { BinaryReader, BinaryWriter, hex, sameBytes } from "../images/binary.ts"
 import { fileCall, InputFile, OutputFile, sync } from "../images/files.ts";
 import { storedPackName } from "../images/native-format.ts";
 import { readWhole } from "../images/source.ts";
-import { checksum, HASH_KEY_SIZE, HASH_SIZE, newHashKey, PAGE_SIZE } from "../wasm/pages.ts";
+import { checksum, HASH_KEY_SIZE, newHashKey, PAGE_SIZE } from "../wasm/pages.ts";
+import { decodeHashes, encodeHashes, MAX_HASHES, type PageHashes } from "./hashes-file.ts";
 import { describeOwner, ownerLives } from "./lease.ts";
-import { DIGEST_SIZE, PACK_ID_SIZE } from "./pack-format.ts";
+import { PACK_ID_SIZE } from "./pack-format.ts";
 import type { KnownPages } from "./pack-writer.ts";
 import type { NumberedPack } from "./page-table.ts";
 
 const STORE_MAGIC = new TextEncoder().encode("CRIUSTOR");
-const HASHES_MAGIC = new TextEncoder().encode("CRIUHASH");
 const VERSION = 1;
 const META = "store.meta";
 /** magic, u16 version, u16 0, u32 page size, id, key, u64 XXH64 of all before. */
 const META_SIZE = 8 + 8 + PACK_ID_SIZE + HASH_KEY_SIZE + 8;
-/** magic, u16 version, u16 0, u32 pages, id of the pack, its digest; at the end a u64 XXH64 of everything before. */
-const HASHES_HEADER = 8 + 8 + PACK_ID_SIZE + DIGEST_SIZE;
-/** Most bytes of a file of hashes: 16 TiB of pages have as many. */
-const MAX_HASHES = 2 ** 32 * HASH_SIZE;
-
 /** Writes a file whole, under another name until it is durable. */
 function writeDurably(path: string, content: Uint8Array): void {
   const temporary = `${path}.${process.pid}.tmp`;
@@ -263,28 +258,11 @@ export class StoreDump implements KnownPages {
   }
 }
 
-function encodeHashes({ id, digest, length }: NumberedPack, hashes: Uint8Array): Uint8Array {
-  const to = new BinaryWriter().bytes(HASHES_MAGIC).u16(VERSION).u16(0).u32(length).bytes(id).bytes(digest);
-  to.bytes(hashes);
-  return to.u64(checksum(to.result())).result();
-}
-
 /** A damaged file of hashes is as none: its pages are stored again. */
-export function readHashes(
-  store: PageStore,
-  id: string,
-): { pack: Omit<NumberedPack, "first">; hashes: Uint8Array } | undefined {
+export function readHashes(store: PageStore, id: string): PageHashes | undefined {
   const path = store.path(join("packs", `${id}.hashes`));
   try {
-    const content = readWhole(new InputFile(path), MAX_HASHES);
-    const from = new BinaryReader(content, path, 0);
-    if (!sameBytes(from.bytes(HASHES_MAGIC.length), HASHES_MAGIC) || from.u16() !== VERSION) return undefined;
-    from.u16();
-    const length = from.u32();
-    const pack = { id: from.bytes(PACK_ID_SIZE).slice(), length, digest: from.bytes(DIGEST_SIZE).slice() };
-    if (content.length !== HASHES_HEADER + length * HASH_SIZE + 8 || hex(pack.id) !== id) return undefined;
-    const hashes = from.bytes(length * HASH_SIZE);
-    return from.u64() === checksum(content.subarray(0, content.length - 8)) ? { pack, hashes } : undefined;
+    return decodeHashes(readWhole(new InputFile(path), MAX_HASHES), path, id);
   } catch (error) {
     if (error instanceof ImageError) return undefined;
     throw error;

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fuzzCheckpoints } from "./checkpoints.ts";
 import { fuzz } from "./fuzz.ts";
 import { targets } from "./targets.ts";
 
@@ -22,3 +23,11 @@ for (const target of targets(directory)) {
     assert.ok(ways > 1, "all inputs go the same way: the target is not what it should be");
   });
 }
+
+test("no changed checkpoint breaks validate, show or core", () => {
+  const { findings, ways } = fuzzCheckpoints(1500, 1);
+  for (const { target, input, error } of findings) {
+    assert.fail(`${target}\n${Buffer.from(input).toString("base64")}\n${(error as Error).stack}`);
+  }
+  assert.ok(ways > 100, `${ways} ways`);
+});

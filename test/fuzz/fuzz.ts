@@ -4,8 +4,8 @@ import { Random } from "../support/random.ts";
 import { mutate } from "./mutate.ts";
 import type { Target } from "./targets.ts";
 
-/** Longest that a decoder may take for one input, in ms of processor time. */
-const PATIENCE = 5000;
+/** Longest that one input may take, in ms. */
+export const PATIENCE = 5000;
 /** Inputs that are kept, beside the seeds. */
 const CORPUS = 2000;
 

@@ -15,12 +15,12 @@ import { CompressedSource, compressEntries } from "../../ts-host/images/criu-com
 import { kindOfImage, parseImage, writeImage } from "../../ts-host/images/framing.ts";
 import { NativeWriter } from "../../ts-host/images/native.ts";
 import { NativeReader } from "../../ts-host/images/native-reader.ts";
-import type { FileSource, RandomFile } from "../../ts-host/images/source.ts";
 import { Core } from "../../ts-host/wasm/core.ts";
 import { checksum } from "../../ts-host/wasm/pages.ts";
 import { PortableZstd } from "../../ts-host/wasm/portable-zstd.ts";
 import { pagemapFromRows, pagemapToRows } from "../../ts-host/wasm/transcoder.ts";
 import { Zstd } from "../../ts-host/wasm/zstd.ts";
+import { MemorySource, memoryFile } from "../support/memory-source.ts";
 import { mixedPages, randomNumbers } from "../support/pages.ts";
 import { Random } from "../support/random.ts";
 import { randomMessage } from "../support/random-messages.ts";
@@ -185,43 +185,6 @@ function zstdFrames(
       const fits = zstd.decompress(input.subarray(0, CAPACITY), into.subarray(0, length));
       return `${fits} ${Math.clz32(length)}`;
     },
-  };
-}
-
-/** Files that are in memory. */
-class MemorySource implements FileSource {
-  readonly location = "memory";
-  readonly files: Map<string, Uint8Array>;
-
-  constructor(files: Map<string, Uint8Array>) {
-    this.files = files;
-  }
-
-  list(): string[] {
-    return [...this.files.keys()];
-  }
-
-  open(name: string): RandomFile {
-    const bytes = this.files.get(name);
-    if (bytes === undefined) throw new CriuWasmError("no such file", { file: name });
-    return memoryFile(name, bytes);
-  }
-
-  parent(): undefined {
-    return undefined;
-  }
-}
-
-function memoryFile(path: string, bytes: Uint8Array): RandomFile {
-  return {
-    path,
-    length: bytes.length,
-    read(into, offset) {
-      if (offset < 0 || offset + into.length > bytes.length)
-        throw new CriuWasmError("the file ends too early", { file: path, offset });
-      into.set(bytes.subarray(offset, offset + into.length));
-    },
-    close() {},
   };
 }
 

@@ -49,6 +49,19 @@ export class Checkpoint {
     return new Checkpoint(openSource(source), source, 0, afterClose);
   }
 
+  /** One that a reader gives, whose parent, if it has one, is not known. */
+  static of(reader: CheckpointReader): Checkpoint {
+    const source: FileSource = {
+      location: reader.location,
+      list: () => [],
+      open: (file) => {
+        throw new ImageError("no such file", { file });
+      },
+      parent: () => undefined,
+    };
+    return new Checkpoint(reader, source, 0);
+  }
+
   get format(): "native" | "criu" {
     return this.reader.format;
   }

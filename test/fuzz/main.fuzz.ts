@@ -30,7 +30,7 @@ if (all.length === 0) throw new Error(`nothing is called ${wanted}`);
 console.log(`${inputs} inputs, seed ${firstSeed}`);
 for (let seed = firstSeed; done < inputs; seed++) {
   for (const target of all) {
-    const round = ROUND / target.cost;
+    const round = Math.ceil(ROUND / target.cost);
     const { findings, ways } = target.fuzz(round, seed);
     done += round;
     for (const { target: what, input, error } of findings) {

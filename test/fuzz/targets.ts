@@ -3,7 +3,6 @@
  * how far it came, which leads the fuzzer: an input that comes somewhere new is kept and changed further.
  */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CriuWasmError } from "../../ts-host/errors.ts";
@@ -14,9 +13,9 @@ import { encodeMessage, encodeProtobuf, fromProtobuf, toProtobuf } from "../../t
 import { CompressedSource, compressEntries } from "../../ts-host/images/criu-compressed.ts";
 import { kindOfImage, parseImage, writeImage } from "../../ts-host/images/framing.ts";
 import { NativeWriter } from "../../ts-host/images/native.ts";
+import { METADATA_NAME } from "../../ts-host/images/native-format.ts";
 import { NativeReader } from "../../ts-host/images/native-reader.ts";
 import { Core } from "../../ts-host/wasm/core.ts";
-import { checksum } from "../../ts-host/wasm/pages.ts";
 import { PortableZstd } from "../../ts-host/wasm/portable-zstd.ts";
 import { pagemapFromRows, pagemapToRows } from "../../ts-host/wasm/transcoder.ts";
 import { Zstd } from "../../ts-host/wasm/zstd.ts";
@@ -24,6 +23,7 @@ import { MemorySource, memoryFile } from "../support/memory-source.ts";
 import { mixedPages, randomNumbers } from "../support/pages.ts";
 import { Random } from "../support/random.ts";
 import { randomMessage } from "../support/random-messages.ts";
+import { resealMetadata, resealPack } from "./forge.ts";
 
 export interface Target {
   name: string;
@@ -56,7 +56,7 @@ function sampleImages(): Uint8Array[] {
 
 const images: Target = {
   name: "image files",
-  cost: 5,
+  cost: 3,
   seeds: sampleImages(),
   run: (input) =>
     outcome(() => {
@@ -203,17 +203,6 @@ function readAll(reader: CheckpointReader): string {
   return `${reader.list().length} ${Math.min(pages, 3)}`;
 }
 
-/** Makes the checksums of a metadata file right again, as someone does who forges one. */
-function reseal(content: Uint8Array): void {
-  if (content.length < 96) return;
-  const view = new DataView(content.buffer, content.byteOffset, content.length);
-  const directory = Number(view.getBigUint64(32, true));
-  if (directory < 64 || directory > content.length - 32) return;
-  view.setBigUint64(48, checksum(content.subarray(directory, content.length - 32)), true);
-  view.setBigUint64(56, checksum(content.subarray(0, 56)), true);
-  content.set(createHash("sha256").update(content.subarray(0, -32)).digest(), content.length - 32);
-}
-
 function nativeFiles(directory: string): Map<string, Uint8Array> {
   const writer = new NativeWriter(directory);
   writer.image({ kind: "FS", id: 7 }, [{ message: { cwd_id: 1, root_id: 2, umask: 0o22 } }]);
@@ -225,19 +214,38 @@ function nativeFiles(directory: string): Map<string, Uint8Array> {
   );
 }
 
-/** The metadata of a native checkpoint beside its pack, and the pack beside its metadata. */
+function readNative(files: Map<string, Uint8Array>): string {
+  return outcome(() => readAll(new NativeReader(new MemorySource(files))));
+}
+
+/** The metadata of a native checkpoint beside its pack, and the pack beside its metadata, with and without forgery. */
 export function nativeTargets(directory: string): Target[] {
   const files = nativeFiles(directory);
-  return [...files.keys()].map((changed) => ({
-    name: changed === "checkpoint.meta" ? "metadata" : "page packs",
-    cost: 50,
-    seeds: [files.get(changed)!],
-    run: (input) =>
-      outcome(() => {
-        if (changed === "checkpoint.meta") reseal(input);
-        return readAll(new NativeReader(new MemorySource(new Map(files).set(changed, input))));
-      }),
-  }));
+  const metadata = files.get(METADATA_NAME)!;
+  const [packName] = [...files.keys()].filter((name) => name !== METADATA_NAME);
+  const seeds = [files.get(packName)!];
+  return [
+    {
+      name: "metadata, forged",
+      cost: 10,
+      seeds: [metadata],
+      run(input) {
+        resealMetadata(input);
+        return readNative(new Map(files).set(METADATA_NAME, input));
+      },
+    },
+    { name: "page packs", cost: 40, seeds, run: (input) => readNative(new Map(files).set(packName, input)) },
+    {
+      name: "page packs, forged",
+      cost: 50,
+      seeds,
+      run(input) {
+        const forged = metadata.slice();
+        resealPack(input, forged);
+        return readNative(new Map(files).set(packName, input).set(METADATA_NAME, forged));
+      },
+    },
+  ];
 }
 
 function compressedSeed(): { entry: PagemapEntry; pages: Uint8Array } {
@@ -259,7 +267,7 @@ function compressed(): Target {
   const proto = encodeProtobuf("pagemap_entry", entry).slice();
   return {
     name: "CRIU's compressed pages",
-    cost: 50,
+    cost: 6,
     seeds: [Buffer.concat([Uint8Array.of(proto.length), proto, pages])],
     run: (input) =>
       outcome(() => {

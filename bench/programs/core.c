@@ -62,6 +62,24 @@ static int is_zero(const char *page)
 	return 1;
 }
 
+/* The hash that the core has: NH over pairs of 32-bit words 16 bytes apart, three passes. */
+static uint32_t key[PAGE / 4 + 16];
+
+static uint64_t nh(const char *page)
+{
+	const uint32_t *w = (const uint32_t *)page;
+	uint64_t sums[3] = { 0 };
+
+	for (int i = 0; i < PAGE / 4; i += 8)
+		for (int pass = 0; pass < 3; pass++)
+			for (int j = 0; j < 4; j++) {
+				const uint32_t *k = key + i + 8 * pass + j;
+
+				sums[pass] += (uint64_t)(w[i + j] + k[0]) * (w[i + j + 4] + k[4]);
+			}
+	return sums[0] ^ sums[1] ^ sums[2];
+}
+
 /* A table of the pages that are there, as the core has one. */
 static XXH128_hash_t *table;
 static uint32_t *numbers;
@@ -149,6 +167,12 @@ int main(int argc, char **argv)
 		pause();
 		return 0;
 	}
+	if (!strcmp(what, "room")) {
+		printf("%p\n", fresh(strtoull(argv[2], NULL, 0)));
+		fflush(stdout);
+		pause();
+		return 0;
+	}
 	if (!strcmp(what, "dump")) {
 		began = now();
 		dump(atoi(argv[2]), strtoull(argv[3], NULL, 0), strtoull(argv[4], NULL, 0), argv[5], argv[6]);
@@ -167,6 +191,16 @@ int main(int argc, char **argv)
 		began = now();
 		for (size_t at = 0; at + PAGE <= size; at += PAGE)
 			sum += is_zero(data + at) ? 1 : XXH3_128bits(data + at, PAGE).low64;
+		began = now() - began;
+		printf("%llu %d\n", (unsigned long long)began, (int)(sum & 1));
+		return 0;
+	}
+	if (!strcmp(what, "nh")) {
+		for (size_t i = 0; i < sizeof key / sizeof *key; i++)
+			key[i] = i * 2654435761u;
+		began = now();
+		for (size_t at = 0; at + PAGE <= size; at += PAGE)
+			sum += is_zero(data + at) ? 1 : nh(data + at);
 		began = now() - began;
 		printf("%llu %d\n", (unsigned long long)began, (int)(sum & 1));
 		return 0;

@@ -24,7 +24,7 @@ import { type FileSource, type RandomFile, readWhole } from "./source.ts";
 export const INVENTORY_NAME = imageFileName({ kind: "INVENTORY" });
 
 /** Pages that are copied at once. */
-export const CHUNK_PAGES = 64;
+export const CHUNK_PAGES = 128;
 /** Most bytes of an image file other than pages: it is held in memory. */
 const MAX_IMAGE = 2 ** 30;
 /** Files of pages: no records. */

@@ -6,6 +6,7 @@
 import { writeSync } from "node:fs";
 import { CriuWasmError } from "../errors.ts";
 import { fileCall } from "../images/files.ts";
+import { Core } from "../wasm/core.ts";
 import { type Method, RegionSealer, type StoredRegion } from "../wasm/pages.ts";
 import type { PlacedRegion } from "./pack-format.ts";
 
@@ -34,6 +35,8 @@ export interface SharedSlots {
   pages: SharedArrayBuffer;
   regionBytes: number;
   method: Method;
+  /** Compiled once, and made fast where it was used: another thread need not begin anew. */
+  core: WebAssembly.Module;
   /** The pack, open for writing. */
   fd: number;
   path: string;
@@ -53,6 +56,7 @@ export function shareSlots(
     pages: new SharedArrayBuffer(count * regionBytes),
     regionBytes,
     method,
+    core: Core.compiled(),
     fd: file.fd,
     path: file.path,
   };

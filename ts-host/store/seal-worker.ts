@@ -1,5 +1,8 @@
 /** A thread that compresses and writes regions of a pack. */
 import { workerData } from "node:worker_threads";
+import { Core } from "../wasm/core.ts";
 import { SealSlots, type SharedSlots } from "./seal-slots.ts";
 
-new SealSlots(workerData as SharedSlots).work();
+const shared = workerData as SharedSlots;
+Core.use(shared.core);
+new SealSlots(shared).work();

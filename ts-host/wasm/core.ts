@@ -106,15 +106,24 @@ export class Core {
     this.#view = new Uint8Array(this.exports.memory.buffer);
   }
 
+  /** The compiled module, from dist/core.wasm unless it is there: what another thread is given to `use`. */
+  static compiled(): WebAssembly.Module {
+    Core.#module ??= new WebAssembly.Module(coreBytes());
+    return Core.#module;
+  }
+
+  /** All instances from now on are of this module. */
+  static use(module: WebAssembly.Module): void {
+    Core.#module = module;
+  }
+
   /**
    * A new instance, from dist/core.wasm or, where there is no file system, from its bytes: these are needed once
    * only, all later instances are made of the same module.
    */
   static load(bytes?: BufferSource): Core {
-    if (bytes !== undefined || Core.#module === undefined) {
-      Core.#module = new WebAssembly.Module(bytes ?? coreBytes());
-    }
-    return new Core(Core.#module);
+    if (bytes !== undefined) Core.use(new WebAssembly.Module(bytes));
+    return new Core(Core.compiled());
   }
 
   /** The instance that all of one thread use; loaded on first use, or here with the bytes given. */

@@ -1,16 +1,26 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
+import { Fstype } from "../../ts-host/generated/messages.ts";
 import { openDirectory } from "../../ts-host/offline/node.ts";
-import { type HostFacts, pathsOf, preflight } from "../../ts-host/offline/preflight.ts";
+import { cgroupsOf, type HostFacts, pathsOf, preflight } from "../../ts-host/offline/preflight/index.ts";
 import { compileProgram, startProgram } from "../support/program.ts";
-import { SAMPLES, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
+import {
+  changedSample,
+  changeImage,
+  SAMPLES,
+  sampleDirectory,
+  temporaryDirectory,
+} from "../support/samples.ts";
 import { runCli, waitFor } from "../support/victim.ts";
 
 /** A machine on which the zoo can be restored. */
-function suitable(): { checkpoint: ReturnType<typeof openDirectory>; host: HostFacts } {
-  const checkpoint = openDirectory(join(SAMPLES, "zoo"));
+function suitable(directory = join(SAMPLES, "zoo")): {
+  checkpoint: ReturnType<typeof openDirectory>;
+  host: HostFacts;
+} {
+  const checkpoint = openDirectory(directory);
   const files: HostFacts["files"] = Object.fromEntries(pathsOf(checkpoint).map((path) => [path, null]));
   for (const { reg } of checkpoint.files.values()) {
     if (!reg) continue;
@@ -18,13 +28,15 @@ function suitable(): { checkpoint: ReturnType<typeof openDirectory>; host: HostF
     const facts = { size: Number(reg.size ?? 0n), mode: reg.mode ?? 0 };
     files[Buffer.from(reg.name).toString()] = buildId === "" ? facts : { ...facts, buildId };
   }
-  const host = {
+  const host: HostFacts = {
     release: "6.18.0",
     machine: "x86_64",
     pidMax: 32768,
     tasks: { 1: "init" },
     files,
     bound: ["tcp 0.0.0.0:22"],
+    filesystems: ["proc", "tmpfs"],
+    cgroups: {},
     cpuFlags: ["avx"],
     capabilities: "1ffffffffff",
   };
@@ -76,6 +88,125 @@ test("each obstacle is named, with what to do", () => {
     preflight(checkpoint, { ...host, bound: ["udp 127.0.0.1:33271", "tcp 10.0.0.1:33271"] }),
     [],
   );
+});
+
+const summary = (found: ReturnType<typeof preflight>) =>
+  found.map(({ severity, about, message }) => `${severity}: ${about}: ${message}`);
+
+test("mounts of a namespace of the processes' own: file systems, sources, what comes from outside", (t) => {
+  const directory = changedSample(t, "namespaces", { kind: "MNTS", id: 13 }, (mounts) => {
+    const mount = (mountpoint: string) =>
+      mounts.find(({ message }) => Buffer.from(message.mountpoint).toString() === mountpoint)!.message;
+    const [overlay] = mounts;
+    const { ext_key: _, ...shared } = mount("/dev/shm");
+    mounts.push(
+      {
+        message: {
+          ...overlay.message,
+          mnt_id: 900,
+          fstype: Fstype.OVERLAYFS,
+          mountpoint: Buffer.from("/layers"),
+        },
+      },
+      {
+        message: {
+          ...shared,
+          mnt_id: 901,
+          fstype: Fstype.AUTO,
+          fsname: Buffer.from("ext4"),
+          source: Buffer.from("/dev/sdx1"),
+        },
+      },
+      {
+        message: { ...shared, mnt_id: 902, mountpoint: Buffer.from("/data"), ext_key: Buffer.from("volume") },
+      },
+    );
+  });
+  const { checkpoint, host } = suitable(directory);
+  host.tasks = {};
+  for (const path of Object.keys(host.files)) host.files[path] ??= { size: 0, mode: 0 };
+  const outside = "warning: mount: 19 mounts come from outside, by the paths that the dump has found";
+  const volume = "warning: external: volume has to be given to the restore";
+  assert.ok(pathsOf(checkpoint).includes("/dev/sdx1") && pathsOf(checkpoint).includes("/sys/fs/cgroup/pids"));
+  assert.deepEqual(summary(preflight(checkpoint, host)), [
+    "error: mount: the kernel knows no file system overlay",
+    "error: mount: the kernel knows no file system ext4",
+    outside,
+    volume,
+  ]);
+  host.filesystems.push("overlay", "ext4");
+  assert.deepEqual(summary(preflight(checkpoint, host)), [outside, volume]);
+  host.files["/dev/sdx1"] = null;
+  host.files["/sys/fs/cgroup/pids"] = null;
+  assert.deepEqual(summary(preflight(checkpoint, host)), [
+    "error: mount: /sys/fs/cgroup/pids is gone, which was mounted at /sys/fs/cgroup/pids",
+    "error: mount: /dev/sdx1 is gone, which was mounted at /dev/shm",
+    outside,
+    volume,
+  ]);
+});
+
+/** The zoo in two cgroups, and another that none of its processes is in. */
+function inCgroups(t: TestContext): string {
+  const directory = sampleDirectory(t, "zoo");
+  const member = (name: string, path: string) => ({ name: Buffer.from(name), path: Buffer.from(path) });
+  changeImage(directory, { kind: "CGROUP" }, (records) => {
+    const sets = [
+      { id: 1, ctls: [member("cpu,cpuacct", "/docker/1"), member("", "/no/such/cgroup")] },
+      { id: 2, ctls: [member("pids", "/unused")] },
+    ];
+    records.push({ message: { sets, controllers: [] } });
+  });
+  for (const id of [7478, 7480, 7481, 7482, 7483, 7485]) {
+    changeImage(directory, { kind: "CORE", id }, ([{ message }]) => {
+      message.thread_core!.cg_set = 1;
+    });
+  }
+  return directory;
+}
+
+test("cgroups of the processes: hierarchies and directories that are not there", (t) => {
+  const { checkpoint, host } = suitable(inCgroups(t));
+  assert.deepEqual(cgroupsOf(checkpoint), ["cpu,cpuacct:/docker/1", ":/no/such/cgroup"]);
+  const there = { "cpu,cpuacct:/docker/1": "there", ":/no/such/cgroup": "there" } as const;
+  assert.deepEqual(preflight(checkpoint, { ...host, cgroups: there }), []);
+  const cgroups = { "cpu,cpuacct:/docker/1": "no hierarchy", ":/no/such/cgroup": "no cgroup" } as const;
+  const found = preflight(checkpoint, { ...host, cgroups });
+  assert.deepEqual(summary(found), [
+    "warning: cgroup: a hierarchy of cpu,cpuacct is not mounted, processes were in /docker/1 of it",
+    "warning: cgroup: /no/such/cgroup is gone from the hierarchy of version 2",
+  ]);
+  assert.match(found[1].remedy, /start the restore in it, or name another with criu-wasm rewrite --cgroup/);
+  assert.equal(preflight(checkpoint, host)[0].message, "cpu,cpuacct:/docker/1: nothing is known of it");
+});
+
+test("the facts of this machine about cgroups and file systems", async (t) => {
+  if (process.platform !== "linux") return t.skip("needs Linux");
+  const { stdout } = await runCli(["preflight", "-D", inCgroups(t), "--facts"]);
+  const facts = JSON.parse(stdout) as HostFacts;
+  assert.ok(facts.filesystems.includes("proc") && facts.filesystems.includes("tmpfs"));
+  assert.notEqual(facts.cgroups[":/no/such/cgroup"], "there");
+  const mounts = readFileSync("/proc/self/mountinfo", "utf8");
+  const hasVersion2 = / - cgroup2 /.test(mounts);
+  assert.equal(facts.cgroups[":/no/such/cgroup"], hasVersion2 ? "no cgroup" : "no hierarchy");
+});
+
+test("facts that are none", async (t) => {
+  const file = join(temporaryDirectory(t), "facts.json");
+  const refusal = async (content: unknown) => {
+    writeFileSync(file, typeof content === "string" ? content : JSON.stringify(content));
+    const { status, stderr } = await runCli(["preflight", "-D", join(SAMPLES, "zoo"), "--host", file]);
+    assert.equal(status, 1);
+    return stderr;
+  };
+  assert.match(
+    await refusal("no JSON"),
+    /facts\.json: no facts of a machine: Unexpected token .*--facts prints them/,
+  );
+  assert.match(await refusal("null"), /no facts of a machine: release is missing, or is something else/);
+  const { host } = suitable();
+  assert.match(await refusal({ ...host, bound: {} }), /bound is missing, or is something else/);
+  assert.match(await refusal({ ...host, cgroups: undefined }), /cgroups is missing/);
 });
 
 test("the verb: this machine, its facts, and the facts of another", async (t) => {

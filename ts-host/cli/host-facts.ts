@@ -5,7 +5,7 @@ import { UnsupportedError } from "../errors.ts";
 import { hex } from "../images/binary.ts";
 import { address } from "../images/json/to-json.ts";
 import { elfHeader, PT_NOTE, programHeader } from "../kernel/abi/elf.ts";
-import type { FileFacts, HostFacts } from "../offline/preflight.ts";
+import type { CgroupState, FileFacts, HostFacts } from "../offline/preflight/index.ts";
 
 /** How much of a program is looked at for its build id, which stands near its beginning. */
 const HEAD = 64 << 10;
@@ -87,8 +87,29 @@ function boundIn(protocol: string, file: string): string[] {
     });
 }
 
-/** `paths`: files to look at. @throws UnsupportedError where this is no Linux */
-export function hostFacts(paths: readonly string[]): HostFacts {
+/** Where hierarchies of cgroups are mounted: their controllers, "name=systemd" and the like; "" is version 2. */
+function hierarchies(): { controllers: string[]; path: string }[] {
+  return read("/proc/self/mountinfo")
+    .split("\n")
+    .map((line) => line.split(" - "))
+    .flatMap(([mount = "", rest = ""]) => {
+      const [type, , options = ""] = rest.split(" ");
+      const path = mount.split(" ")[4] ?? "";
+      if (type === "cgroup2") return { controllers: [""], path };
+      return type === "cgroup" ? { controllers: options.split(","), path } : [];
+    });
+}
+
+function cgroupState(cgroup: string): CgroupState {
+  const at = cgroup.indexOf(":");
+  const wanted = cgroup.slice(0, at).split(",");
+  const found = hierarchies().find(({ controllers }) => wanted.every((name) => controllers.includes(name)));
+  if (found === undefined) return "no hierarchy";
+  return statSync(found.path + cgroup.slice(at + 1), { throwIfNoEntry: false }) ? "there" : "no cgroup";
+}
+
+/** `paths`: files to look at; `cgroups`: as cgroupsOf names them. @throws UnsupportedError where this is no Linux */
+export function hostFacts(paths: readonly string[], cgroups: readonly string[]): HostFacts {
   if (process.platform !== "linux") {
     throw new UnsupportedError("this machine is no Linux", {
       hint: "give the facts of the machine with --host",
@@ -101,6 +122,10 @@ export function hostFacts(paths: readonly string[]): HostFacts {
     tasks: tasks(),
     files: Object.fromEntries(paths.map((path) => [path, fileFacts(path)])),
     bound: ["tcp", "tcp6", "udp", "udp6"].flatMap((file) => boundIn(file.slice(0, 3), `/proc/net/${file}`)),
+    filesystems: read("/proc/filesystems")
+      .split("\n")
+      .flatMap((line) => line.split("\t")[1] ?? []),
+    cgroups: Object.fromEntries(cgroups.map((cgroup) => [cgroup, cgroupState(cgroup)])),
     cpuFlags: /^(?:flags|Features)\s*:\s*(.*)$/m.exec(read("/proc/cpuinfo"))?.[1].split(" ") ?? [],
     capabilities: /^CapEff:\s*(\w+)/m.exec(read("/proc/self/status"))?.[1] ?? "0",
   };

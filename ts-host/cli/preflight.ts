@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { openPath } from "../offline/node.ts";
-import { type HostFacts, preflight as obstaclesTo, pathsOf } from "../offline/preflight.ts";
+import { cgroupsOf, type HostFacts, preflight as obstaclesTo, pathsOf } from "../offline/preflight/index.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { hostFacts } from "./host-facts.ts";
 import { imagesPath, json } from "./options.ts";
@@ -17,17 +17,45 @@ interface Options {
   json?: boolean;
 }
 
+/** What facts are made of, with an example of each. */
+const SHAPE: HostFacts = {
+  release: "",
+  machine: "",
+  pidMax: 0,
+  tasks: {},
+  files: {},
+  bound: [],
+  filesystems: [],
+  cgroups: {},
+  cpuFlags: [],
+  capabilities: "",
+};
+
 function factsIn(path: string): HostFacts {
+  const fail = (message: string): never => {
+    const hint = "criu-wasm preflight --facts prints them";
+    throw new UsageError(`no facts of a machine: ${message}`, { file: path, hint });
+  };
+  let facts: Record<string, unknown>;
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as HostFacts;
+    facts = JSON.parse(readFileSync(path, "utf8"));
   } catch (error) {
-    throw new UsageError(`no facts of a machine: ${(error as Error).message}`, { file: path });
+    return fail((error as Error).message);
   }
+  for (const [name, example] of Object.entries(SHAPE)) {
+    const value = facts?.[name];
+    if (typeof value !== typeof example || Array.isArray(value) !== Array.isArray(example) || value === null)
+      fail(`${name} is missing, or is something else`);
+  }
+  return facts as unknown as HostFacts;
 }
 
 async function preflight(options: Options, terminal: Terminal): Promise<void> {
   const checkpoint = await openPath(options.imagesDir);
-  const host = options.host === undefined ? hostFacts(pathsOf(checkpoint)) : factsIn(options.host);
+  const host =
+    options.host === undefined
+      ? hostFacts(pathsOf(checkpoint), cgroupsOf(checkpoint))
+      : factsIn(options.host);
   if (options.facts) return terminal.print(machineJson(host));
   const obstacles = obstaclesTo(checkpoint, host);
   checkpoint.close();
@@ -47,7 +75,8 @@ const MANUAL: Manual = {
   name: "preflight",
   synopsis: "[-D DIR] [--host FACTS] [--facts] [--json]",
   description: [
-    "Tells what a restore would meet: pids that are taken, files that are gone or have changed in size, mode or build id, ports in use, features of the CPU and the kernel, privileges, external resources; each with what to do about it.",
+    "Tells what a restore would meet: pids that are taken, files that are gone or have changed in size, mode or build id, ports in use, features of the CPU and the kernel, file systems and sources of mounts, cgroups, privileges, external resources; each with what to do about it.",
+    "Mounts are those of a mount namespace of the processes' own: of others the images say nothing, but for the files that are open on them. The task's cgroup is left to the caller of the restore, so that one that is gone is a warning.",
     "On Linux it looks at this machine. --facts prints what it has looked at; on another machine, or about another, give that with --host.",
   ],
   examples: [

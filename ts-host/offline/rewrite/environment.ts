@@ -4,7 +4,7 @@ import type { CgMemberEntry, CgroupDirEntry } from "../../generated/messages.ts"
 import { imageFileName } from "../../images/framing.ts";
 import { text } from "../../images/json/to-json.ts";
 import * as resource from "../../kernel/abi/resource.ts";
-import type { Checkpoint } from "../checkpoint.ts";
+import { externalNames, WITH_NAMES } from "../external.ts";
 import {
   bytesOf,
   type Note,
@@ -125,9 +125,6 @@ export function changeHostname(hostname: string): Transform {
   };
 }
 
-/** Images of what may be given to a restore from outside, under a name. */
-const WITH_NAMES = ["MNTS", "NETNS", "PIDNS"] as const;
-
 /** Names under which mounts, networks, pid namespaces and files outside are given to a restore. */
 export function changeExternal({ from, to }: Replacement): Transform {
   return {
@@ -153,18 +150,6 @@ export function changeExternal({ from, to }: Replacement): Transform {
       });
     },
   };
-}
-
-/** What a restore has to be given from outside, by name. */
-export function externalNames(checkpoint: Checkpoint): Set<string> {
-  const names = new Set<string>();
-  for (const { kind, id } of checkpoint.list()) {
-    if (!WITH_NAMES.some((each) => each === kind)) continue;
-    for (const { message } of checkpoint.read({ kind: kind as (typeof WITH_NAMES)[number], id }))
-      if (message.ext_key !== undefined) names.add(text(message.ext_key));
-  }
-  for (const { reg } of checkpoint.files.values()) if (reg?.ext) names.add(text(reg.name));
-  return names;
 }
 
 /** Limits by their names in lower case, without RLIMIT_. */

@@ -2,48 +2,17 @@
  * What a restore would meet on a machine, before it is tried. The machine is given as facts, so that one can ask
  * about a machine from another.
  */
-import { FdTypes, type RegFileEntry, RemapType } from "../generated/messages.ts";
-import { hex } from "../images/binary.ts";
-import { text } from "../images/json/to-json.ts";
-import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../kernel/abi/capability.ts";
-import type { Checkpoint } from "./checkpoint.ts";
-import { endpoint } from "./describe-file.ts";
+import { FdTypes, type RegFileEntry, RemapType } from "../../generated/messages.ts";
+import { hex } from "../../images/binary.ts";
+import { text } from "../../images/json/to-json.ts";
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../kernel/abi/capability.ts";
+import type { Checkpoint } from "../checkpoint.ts";
+import { endpoint } from "../describe-file.ts";
+import type { FileFacts, HostFacts, Obstacle } from "./facts.ts";
+import { cgroups, externals, mountSources, mounts } from "./surroundings.ts";
 
-export interface FileFacts {
-  size: number;
-  mode: number;
-  /** Hexadecimal; of ELF files that have one. */
-  buildId?: string;
-}
-
-/** A machine. */
-export interface HostFacts {
-  /** `uname -r`. */
-  release: string;
-  /** `uname -m`: "x86_64", "aarch64". */
-  machine: string;
-  pidMax: number;
-  /** Ids of all threads, and the names of their processes. */
-  tasks: Record<number, string>;
-  /** Paths of files that the checkpoint names; null where there is none. */
-  files: Record<string, FileFacts | null>;
-  /** Addresses that are bound: "tcp 127.0.0.1:80". */
-  bound: string[];
-  /** Features of the CPU, as /proc/cpuinfo has them. */
-  cpuFlags: string[];
-  /** Effective capabilities of who restores, a bit mask in hexadecimal. */
-  capabilities: string;
-}
-
-export interface Obstacle {
-  /** "error": a restore fails. "warning": it may. */
-  severity: "error" | "warning";
-  /** What it is about: "pid", "file", "port" … */
-  about: string;
-  message: string;
-  /** What to do about it. */
-  remedy: string;
-}
+export type { CgroupState, FileFacts, HostFacts, Obstacle } from "./facts.ts";
+export { cgroupsOf } from "./surroundings.ts";
 
 const TCP_LISTENING = 10;
 const TCP = 6;
@@ -78,7 +47,9 @@ function socketPaths(checkpoint: Checkpoint): string[] {
 
 /** Paths about which the facts have to say something. */
 export function pathsOf(checkpoint: Checkpoint): string[] {
-  return [...new Set([...neededFiles(checkpoint).keys(), ...socketPaths(checkpoint)])];
+  return [
+    ...new Set([...neededFiles(checkpoint).keys(), ...socketPaths(checkpoint), ...mountSources(checkpoint)]),
+  ];
 }
 
 /** Everything that stands in the way, or may. */
@@ -90,6 +61,8 @@ export function preflight(checkpoint: Checkpoint, host: HostFacts): Obstacle[] {
     ...processor(checkpoint, host),
     ...privileges(host),
     ...kernel(checkpoint, host),
+    ...mounts(checkpoint, host),
+    ...cgroups(checkpoint, host),
     ...externals(checkpoint),
   ];
 }
@@ -232,24 +205,4 @@ function* kernel(checkpoint: Checkpoint, { release }: HostFacts): Generator<Obst
   );
   if (hasTime && isOlder(5, 6))
     yield { severity: "error", about: "kernel", message: `${release} has no time namespaces (5.6)`, remedy };
-}
-
-function* externals(checkpoint: Checkpoint): Generator<Obstacle> {
-  const keys = new Set<string>();
-  for (const name of checkpoint.list()) {
-    if (name.kind !== "MNTS" && name.kind !== "NETNS" && name.kind !== "PIDNS") continue;
-    for (const { message } of checkpoint.read(name)) {
-      const { ext_key } = message as { ext_key?: Uint8Array };
-      if (ext_key && !text(ext_key).startsWith("CRIU:")) keys.add(text(ext_key));
-    }
-  }
-  for (const key of keys) {
-    const remedy = "say with --external what takes its place";
-    yield {
-      severity: "warning",
-      about: "external",
-      message: `${key} has to be given to the restore`,
-      remedy,
-    };
-  }
 }

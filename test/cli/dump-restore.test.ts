@@ -54,6 +54,21 @@ for (const format of ["native", "criu"]) {
   });
 }
 
+test("a dump says for machines how it went, and in which cgroups the task was", async (t) => {
+  const victim = await startVictim(t, entryOf("counter"));
+  if (!victim) return;
+  const cgroups = readFileSync(`/proc/${victim.pid}/cgroup`, "utf8");
+  const args = ["dump", "-t", String(victim.pid), "-D", join(victim.dir, "images"), "-R", "--json"];
+  const report = JSON.parse((await mustRun(args, victim.dir)).stdout);
+  assert.equal(report.pid, victim.pid);
+  assert.ok(report.pagesWritten > 0 && report.frozenTime > 0);
+  const lines = report.cgroups.map(({ controllers, path }: { controllers: string[]; path: string }) => {
+    return `:${controllers.join(",")}:${path}`;
+  });
+  assert.deepEqual(lines, cgroups.trimEnd().replace(/^\d+/gm, "").split("\n"));
+  await expectUndisturbed(victim);
+});
+
 test("log and pid file lie in the work directory; a failure is in the log as an Error", async (t) => {
   const victim = await startVictim(t, entryOf("counter"));
   if (!victim) return;
@@ -63,7 +78,8 @@ test("log and pid file lie in the work directory; a failure is in the log as an 
   await dumped(victim, ...files);
   assert.equal(readFileSync(join(work, "a.pid"), "utf8"), String(victim.pid));
   const log = readFileSync(join(work, "a.log"), "utf8");
-  assert.match(log, /^\(\d\d\.\d{6}\) dumped pid \d+: \d+ pages, frozen \d+ us\n$/);
+  assert.match(log, /^\(\d\d\.\d{6}\) dumped pid \d+: \d+ pages, frozen \d+ us\n/);
+  assert.match(log, /^\(\d\d\.\d{6}\) its cgroups are left to the caller: .*\n$/m);
   const failed = await runCli(["restore", "-D", join(victim.dir, "images"), ...files]);
   assert.equal(failed.status, 1);
   assert.match(

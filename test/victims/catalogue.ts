@@ -227,6 +227,7 @@ const files = inArea("files", {
   directory: "an open directory, read half",
   "o-path": "O_PATH descriptors of five types of file",
   "file-owner": "F_SETOWN, F_SETOWN_EX, F_SETSIG",
+  "ended-process": "files of /proc of a process that has ended",
   "ghost-file": "an unlinked file with a large hole, opened twice",
   "ghost-linked": {
     dumpArgs: ["--link-remap"],

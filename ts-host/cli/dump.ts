@@ -91,7 +91,10 @@ function dumpTo(options: Options, step: Step, log: Log) {
     LOG_INFO,
     `dumped pid ${options.tree}: ${report.pagesWritten} pages, frozen ${report.frozenTime} us`,
   );
-  return { pid: options.tree, ...report };
+  const cgroups = report.cgroups.map(({ controllers, path }) => ({ controllers, path: path.toString() }));
+  const places = cgroups.map(({ controllers, path }) => [...controllers, path].join(" "));
+  log.write(LOG_INFO, `its cgroups are left to the caller: ${places.join(", ")}`);
+  return { pid: options.tree, ...report, cgroups };
 }
 
 async function dump(options: Options, terminal: Terminal): Promise<void> {

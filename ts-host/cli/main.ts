@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { packageFile } from "../assets.ts";
 import { CriuWasmError, describe, InterruptedError, UnsupportedError, UsageError } from "../errors.ts";
+import { requireMachine } from "../native/machine.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { NegativeAnswer, NOT_YET, VERBS, type Verb } from "./verbs.ts";
 
@@ -38,6 +39,7 @@ async function loadCode({ load }: Verb): ReturnType<Verb["load"]> {
     return await load();
   } catch (error) {
     if (!/koffi/i.test((error as Error).message)) throw error;
+    requireMachine();
     const hint = "it is an npm package; image files can be worked on without it";
     throw new UnsupportedError("needs koffi, which is not here or does not run here", { hint }, error);
   }

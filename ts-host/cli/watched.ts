@@ -25,6 +25,14 @@ export function watchedWriter(writer: CheckpointWriter, step: Step): CheckpointW
         done += view.length;
       });
     },
+    appendDirectly:
+      sink.appendDirectly &&
+      ((count, put) => {
+        total += count * PAGE_SIZE;
+        step(done, total);
+        sink.appendDirectly!(count, put);
+        done += count * PAGE_SIZE;
+      }),
   });
   return {
     image(name, records) {

@@ -2,6 +2,7 @@
 
 import { CriuWasmError, describe, TargetGoneError, UnsupportedError } from "../errors.ts";
 import type { CheckpointWriter } from "../images/checkpoint.ts";
+import type { CgroupMembership } from "../kernel/proc/cgroup.ts";
 import { Batch } from "../remote/batch.ts";
 import { FrozenProcess } from "../remote/frozen.ts";
 import { refuseUnstoppable } from "../remote/stoppable.ts";
@@ -11,7 +12,7 @@ import { FileTable } from "./file-table.ts";
 import { type Answers, inKind, type Kind } from "./kind.ts";
 import { writeCommonImages } from "./tree.ts";
 
-/** Times of a dump, in µs, as CRIU's stats-dump counts them. */
+/** How a dump went: times in µs and pages, as CRIU's stats-dump counts them. */
 export interface DumpReport {
   freezingTime: number;
   frozenTime: number;
@@ -20,6 +21,8 @@ export interface DumpReport {
   pagesWritten: number;
   sharedPagesScanned: number;
   sharedPagesWritten: number;
+  /** Where the task was: that is not in the images, but left to the caller. */
+  cgroups: CgroupMembership[];
 }
 
 const microseconds = (milliseconds: number) => Math.round(milliseconds * 1000);
@@ -117,6 +120,7 @@ function dumpFrozen(
   try {
     const task = new DumpTask(pid, context, frozen);
     ask(task, kinds, frozen);
+    const cgroups = task.proc.cgroup();
     const copying = performance.now();
     const rest = kinds.map((kind) => kind.dumpContent?.(task));
     frozen.checkHeld();
@@ -133,6 +137,7 @@ function dumpFrozen(
       frozenTime: microseconds((thawed ?? copied) - began),
       memoryTime: microseconds(copied - copying),
       ...task.pageCounts,
+      cgroups,
     };
     writeCommonImages(task, report);
     task.images.writeTo(writer);

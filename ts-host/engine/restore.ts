@@ -1,30 +1,21 @@
 /** restore: check, spawn the seed under the task's pid, run the phases, take the arena back, let it run. */
-import { CriuWasmError, HostMismatchError, UnsupportedError } from "../errors.ts";
+import { CriuWasmError, UnsupportedError } from "../errors.ts";
 import type { FileEntry, PstreeEntry } from "../generated/messages.ts";
 import type { CheckpointReader } from "../images/checkpoint.ts";
 import { imageFileName } from "../images/framing.ts";
 import { onlyMessage } from "../images/only-message.ts";
 import { CLONE_PARENT } from "../kernel/abi/sched.ts";
-import { ERRNO, errnoName } from "../kernel/errno.ts";
-import { pause } from "../kernel/pause.ts";
-import { ProcPid } from "../kernel/process.ts";
 import { findHole, takenRanges } from "../kinds/memory/holes.ts";
-import { spawnSeed } from "../native/ffi.ts";
 import { ARENA_SIZE, Arena } from "../remote/arena.ts";
 import { Batch } from "../remote/batch.ts";
 import { BlobRemote } from "../remote/blob.ts";
-import { seizeSeed } from "../remote/seed.ts";
 import { StepRemote } from "../remote/step.ts";
-import type { Tracee } from "../remote/tracee.ts";
 import { findSyscallInstruction } from "../remote/vdso.ts";
 import { Aftermath } from "./aftermath.ts";
 import { inKind, type Kind, RESTORE_PHASES, type RestorePhase } from "./kind.ts";
 import { type RestoreContext, type RestoreOptions, RestoreTask } from "./restore-task.ts";
 import { checkSoundness } from "./soundness.ts";
-import { idTaken } from "./taken.ts";
-
-/** How long the zombie of a dumped task may take until its parent has reaped it. */
-const ZOMBIE_PATIENCE_MS = 5000;
+import { spawnUnder } from "./spawn.ts";
 
 /** Runs the hooks of one phase; each thread's calls are made in one batch. */
 function runPhase(task: RestoreTask, kinds: readonly Kind[], phase: RestorePhase): void {
@@ -39,36 +30,6 @@ function runPhase(task: RestoreTask, kinds: readonly Kind[], phase: RestorePhase
     );
     if (batch.ops.length > 0) thread.remote.run(batch);
     for (const answer of answers) answer?.();
-  }
-}
-
-/** The pid is free, or becomes so when a zombie is reaped; else the user is told who has it. */
-function spawnUnder(pid: number, sibling: boolean): Tracee {
-  const deadline = performance.now() + ZOMBIE_PATIENCE_MS;
-  for (;;) {
-    const spawned = spawnSeed(pid, sibling ? BigInt(CLONE_PARENT) : 0n);
-    if (spawned > 0) return seizeSeed(spawned);
-    if (-spawned !== ERRNO.EEXIST) {
-      throw new HostMismatchError("a process with this pid cannot be made", {
-        pid,
-        op: "clone3(set_tid)",
-        errno: errnoName(-spawned),
-        hint:
-          -spawned === ERRNO.EPERM
-            ? "run as root, or with CAP_CHECKPOINT_RESTORE and CAP_SYS_PTRACE"
-            : undefined,
-      });
-    }
-    if (performance.now() > deadline || !isZombie(pid)) throw idTaken("pid", pid);
-    pause(5);
-  }
-}
-
-function isZombie(pid: number): boolean {
-  try {
-    return new ProcPid(pid).stat().state === "Z";
-  } catch {
-    return true; // gone meanwhile, or an id of a thread or group that /proc does not list
   }
 }
 
@@ -118,7 +79,7 @@ export function restore(
   try {
     runPhase(task, kinds, "check");
     checkSoundness(reader, context.files);
-    task.leader.tracee = spawnUnder(task.pid, options.sibling);
+    task.leader.tracee = spawnUnder(task.pid, "pid", options.sibling ? CLONE_PARENT : 0);
     bringBack(task, kinds);
     return task.pid;
   } catch (error) {

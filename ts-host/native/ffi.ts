@@ -6,6 +6,7 @@
 import koffi from "koffi";
 import { asset } from "../assets.ts";
 import { CriuWasmError } from "../errors.ts";
+import { requireMachine } from "./machine.ts";
 
 /** A system call argument: a number, or a buffer whose address is passed. */
 export type NativeArg = number | bigint | Uint8Array;
@@ -36,11 +37,7 @@ function openShim(path: string) {
 /** Loads the shim. Called before a freeze, so that nothing has to be loaded after it. */
 export function loadShim(): Shim {
   if (loaded) return loaded;
-  if (process.platform !== "linux" || process.arch !== "x64") {
-    throw new CriuWasmError("processes can be frozen and restored on x86-64 Linux only", {
-      hint: "image files can be worked on here all the same",
-    });
-  }
+  requireMachine();
   const library = openShim(asset("shim/shim.so"));
   loaded = {
     syscall: library.func(

@@ -27,7 +27,13 @@ import {
 import type { DumpContext, DumpTask } from "../../engine/dump-task.ts";
 import type { RestoreContext, RestoreTask } from "../../engine/restore-task.ts";
 import { ImageError, UnsupportedError } from "../../errors.ts";
-import { FdTypes, type GhostFileEntry, RemapType, type Timeval } from "../../generated/messages.ts";
+import {
+  FdTypes,
+  type GhostFileEntry,
+  type RemapFilePathEntry,
+  RemapType,
+  type Timeval,
+} from "../../generated/messages.ts";
 import { readGhostChunks, writeGhostChunks } from "../../images/framing.ts";
 import { onlyRecord } from "../../images/only-message.ts";
 import {
@@ -46,6 +52,7 @@ import {
 import { timespec } from "../../kernel/abi/time.ts";
 import { call } from "../../native/calls.ts";
 import { dataRanges } from "../memory/shared.ts";
+import { endedProcess, makeProcess } from "./ended-process.ts";
 import type { HeldFile } from "./file-kind.ts";
 import { NO_OWNER } from "./owner.ts";
 
@@ -102,18 +109,15 @@ function about({ fd, link }: HeldFile) {
 export function remember(file: HeldFile, id: number): void {
   const name = nameOf(file);
   if (leadsTo(name, file.stat)) return;
-  const gone = file.stat.nlink === 0n || (file.stat.isDirectory() && !name.equals(file.link));
-  const remapId = gone ? rememberGhost(file, name) : rememberLink(file, name);
-  file.task.images.append(
-    { kind: "REMAP_FPATH" },
-    {
-      message: {
-        orig_id: id,
-        remap_id: remapId,
-        remap_type: gone ? RemapType.GHOST : RemapType.LINKED,
-      },
-    },
-  );
+  file.task.images.append({ kind: "REMAP_FPATH" }, { message: { orig_id: id, ...remapOf(file, name) } });
+}
+
+function remapOf(file: HeldFile, name: Buffer): Pick<RemapFilePathEntry, "remap_id" | "remap_type"> {
+  const pid = endedProcess(file, name);
+  if (pid !== undefined) return { remap_id: pid, remap_type: RemapType.PROCFS };
+  const isGone = file.stat.nlink === 0n || (file.stat.isDirectory() && !name.equals(file.link));
+  if (isGone) return { remap_id: rememberGhost(file, name), remap_type: RemapType.GHOST };
+  return { remap_id: rememberLink(file, name), remap_type: RemapType.LINKED };
 }
 
 function rememberGhost(file: HeldFile, name: Buffer): number {
@@ -274,9 +278,15 @@ export function dumpRemaps(task: DumpTask): void {
 
 // Restore.
 
-/** What one restore has put into the file system: by file id and by ghost, the path to open. */
+interface Remapped {
+  /** Of the ghost, of the file entry with the additional name, or of the ended process. */
+  id: number;
+  type: number;
+}
+
+/** What one restore has made to open files by: by file id and by remap, the path to open. */
 interface Made {
-  remaps: Map<number, { id: number; type: number }>;
+  remaps: Map<number, Remapped>;
   paths: Map<string, Buffer>;
   parents: Set<string>;
 }
@@ -317,17 +327,32 @@ export function pathAtRestore(task: RestoreTask, fileId: number): (() => Buffer)
   const made = madeBy(task.context);
   const remap = made.remaps.get(fileId);
   if (!remap) return undefined;
+  if (remap.type === RemapType.PROCFS) {
+    return () => {
+      makeProcess(task.context, remap.id);
+      return nameOfEntry(task, fileId);
+    };
+  }
   const key = `${remap.type} ${remap.id}`;
   return () => {
     let path = made.paths.get(key);
     if (!path) {
-      const name = nameOfEntry(task, fileId);
-      path =
-        remap.type === RemapType.GHOST ? makeGhost(task, made, remap.id, name) : useLink(task, remap, name);
+      path = makePath(task, made, remap, nameOfEntry(task, fileId));
       made.paths.set(key, path);
     }
     return path;
   };
+}
+
+function makePath(task: RestoreTask, made: Made, remap: Remapped, name: Buffer): Buffer {
+  switch (remap.type) {
+    case RemapType.GHOST:
+      return makeGhost(task, made, remap.id, name);
+    case RemapType.LINKED:
+      return useLink(task, remap, name);
+    default:
+      throw new ImageError(`a remap of type ${remap.type} is not known`, { file: "remap-fpath.img" });
+  }
 }
 
 /** The name itself where it is free, else one beside it. */
@@ -405,7 +430,7 @@ function writeContent(path: Buffer, ghost: GhostFileEntry, payload: Uint8Array):
 }
 
 /** The additional name that the dump made, used up by a restore that succeeds; opened by its old one if that is free. */
-function useLink(task: RestoreTask, remap: { id: number }, name: Buffer): Buffer {
+function useLink(task: RestoreTask, remap: Remapped, name: Buffer): Buffer {
   const { aftermath } = task.context;
   const extra = nameOfEntry(task, remap.id);
   aftermath.add((succeeded) => {

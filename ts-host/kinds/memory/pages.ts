@@ -23,7 +23,7 @@ import { canBeLazy, is, isDroppable, isPrivate, VMA_GUARD, VMA_VDSO, VMA_VSYSCAL
 
 export const PAGE = 4096n;
 
-/** For how many pages it is worth while to make pipes: 16 MiB. */
+/** For how many pages it is worth while to make pipes, and how many go through them in one step: 16 MiB. */
 const PAGES_FOR_PIPES = 4096;
 
 /** What the page tables of a task say. All ranges in order of address. */
@@ -148,17 +148,22 @@ export class StoppedMemory implements PrivateMemory {
 
 /** Brings `pages` pages, the content of the ranges, to a page stream. */
 function copyPages(sink: PageSink, pages: number, ranges: readonly Range[], memory: PrivateMemory): void {
+  const cursor = new RangeCursor(ranges);
   const pipes = sink.appendDirectly && pages >= PAGES_FOR_PIPES ? memory.openPipes?.() : undefined;
-  if (pipes) {
-    try {
-      sink.appendDirectly!(pages, (file, offset) => pipes.move(ranges, file, offset));
-    } finally {
-      pipes.close();
-    }
+  if (!pipes) {
+    sink.append(pages, (view) => memory.read(cursor.take(view.length), view));
     return;
   }
-  const cursor = new RangeCursor(ranges);
-  sink.append(pages, (view) => memory.read(cursor.take(view.length), view));
+  try {
+    for (let left = pages; left > 0; ) {
+      const count = Math.min(left, PAGES_FOR_PIPES);
+      const part = cursor.take(count * Number(PAGE));
+      sink.appendDirectly!(count, (file, offset) => pipes.move(part, file, offset));
+      left -= count;
+    }
+  } finally {
+    pipes.close();
+  }
 }
 
 /**

@@ -1,11 +1,13 @@
-/** npm run bench [core|processes|offline]: every figure is a ratio, measured side by side in this one run. */
+/** npm run bench [core|processes|formats|offline]: every figure is a ratio, measured side by side in this one run. */
 import { benchCore } from "./core.ts";
+import { benchFormats } from "./formats.ts";
 import { benchOffline } from "./offline.ts";
 import { benchProcesses } from "./processes.ts";
 
 const BENCHES: Record<string, () => Promise<unknown>> = {
   core: benchCore,
   processes: benchProcesses,
+  formats: benchFormats,
   offline: benchOffline,
 };
 

@@ -97,6 +97,10 @@ export const VERBS: Record<string, Verb> = {
     summary: "write a checkpoint in CRIU's format with its pages as they are",
     load: async () => (await import("./compress.ts")).decompressCommand,
   },
+  bench: {
+    summary: "measure what a checkpoint takes in each format",
+    load: async () => (await import("./bench.ts")).benchCommand,
+  },
   dedup: {
     summary: "give back pages of earlier checkpoints that a later one has anew",
     load: async () => (await import("./dedup.ts")).dedupCommand,

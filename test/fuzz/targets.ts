@@ -257,7 +257,10 @@ function compressedSeed(): { entry: PagemapEntry; pages: Uint8Array } {
   };
   const parts: Uint8Array[] = [];
   const plain = { vaddr: 4096n, compat_nr_pages: 0, flags: 4, nr_pages: 40n, compressed_size: [] };
-  const [entry] = compressEntries([plain], whole, 4, (bytes) => parts.push(bytes.slice()));
+  const work = compressEntries([plain], whole, 4, (bytes) => parts.push(bytes.slice()));
+  let step = work.next();
+  while (!step.done) step = work.next();
+  const [entry] = step.value;
   return { entry, pages: Buffer.concat(parts) };
 }
 

@@ -2,8 +2,8 @@
 import { type Command, Option } from "commander";
 import type { PageOptions } from "../images/open.ts";
 import { copyCheckpoint } from "../offline/copy.ts";
-import { openPath } from "../offline/node.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { inNewCheckpoint, type NewCheckpointOptions, outDir } from "./new-checkpoint.ts";
 import { imagesPath, json, positiveInteger } from "./options.ts";
 import { runSteps } from "./progress.ts";
@@ -16,7 +16,7 @@ interface Options extends Omit<NewCheckpointOptions, "format"> {
 }
 
 async function copy(verb: string, options: Options, pages: PageOptions, terminal: Terminal): Promise<void> {
-  const checkpoint = await openPath(options.imagesDir);
+  const checkpoint = await openInput(options.imagesDir, terminal);
   await inNewCheckpoint(
     checkpoint,
     { ...options, format: "criu" },
@@ -25,7 +25,7 @@ async function copy(verb: string, options: Options, pages: PageOptions, terminal
   );
   const before = checkpoint.reader.pageFigures().bytes;
   checkpoint.close();
-  const made = await openPath(options.outDir);
+  const made = await openInput(options.outDir, terminal);
   const after = made.reader.pageFigures().bytes;
   made.close();
   const result = { directory: options.outDir, bytesBefore: before, bytesAfter: after };

@@ -1,9 +1,9 @@
 /** criu-wasm convert: a checkpoint in the other format. */
 import { type Command, Option } from "commander";
 import { copyCheckpoint } from "../offline/copy.ts";
-import { openPath } from "../offline/node.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { type CompressOptions, compressMethod, compressRegion } from "./compress-options.ts";
+import { openInput } from "./input.ts";
 import { inNewCheckpoint, type NewCheckpointOptions, outDir } from "./new-checkpoint.ts";
 import { imagesPath, json } from "./options.ts";
 import { runSteps } from "./progress.ts";
@@ -16,7 +16,7 @@ interface Options extends NewCheckpointOptions, CompressOptions {
 }
 
 async function convert(options: Options, terminal: Terminal): Promise<void> {
-  const checkpoint = await openPath(options.imagesDir);
+  const checkpoint = await openInput(options.imagesDir, terminal);
   await inNewCheckpoint(
     checkpoint,
     { ...options, format: options.to },

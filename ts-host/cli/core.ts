@@ -2,8 +2,8 @@
 import type { Command } from "commander";
 import { OutputFile } from "../images/files.ts";
 import { writeCore } from "../offline/core/index.ts";
-import { openPath } from "../offline/node.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { imagesPath, json, positiveInteger } from "./options.ts";
 import { inNewFile } from "./output.ts";
 import { runSteps } from "./progress.ts";
@@ -18,7 +18,7 @@ interface Options {
 }
 
 async function core(options: Options, terminal: Terminal): Promise<void> {
-  const checkpoint = await openPath(options.imagesDir);
+  const checkpoint = await openInput(options.imagesDir, terminal);
   const process = options.pid === undefined ? checkpoint.root : checkpoint.process(options.pid);
   await inNewFile(options.out, async (growing) => {
     const file = new OutputFile(growing);

@@ -7,8 +7,8 @@ import {
   type PageRange,
   type ProcessDiff,
 } from "../offline/diff.ts";
-import { openPath } from "../offline/node.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
@@ -73,7 +73,7 @@ async function diff(
   options: { json?: boolean },
   terminal: Terminal,
 ): Promise<void> {
-  const [first, second] = [await openPath(before), await openPath(after)];
+  const [first, second] = [await openInput(before, terminal), await openInput(after, terminal)];
   const found: ProcessDiff[] = [];
   let total = 0;
   await runSteps("diff", differences(first, second), terminal, async (difference) => {

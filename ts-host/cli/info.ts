@@ -2,9 +2,10 @@
 import type { Command } from "commander";
 import { namesImage, openImage } from "../offline/image-file.ts";
 import { type CheckpointInfo, type ImageInfo, infoOfCheckpoint, infoOfImage } from "../offline/info.ts";
-import { openPath } from "../offline/node.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { json } from "./options.ts";
+import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { bytes, counted, grouped } from "./units.ts";
 
@@ -54,9 +55,9 @@ async function info(path: string, options: { json?: boolean }, terminal: Termina
     await terminal.print(options.json ? machineJson(image) : `${imageLine(path, image, 0).trimStart()}\n`);
     return;
   }
-  const checkpoint = await openPath(path);
+  const checkpoint = await openInput(path, terminal);
   try {
-    const found = infoOfCheckpoint(checkpoint);
+    const found = await runSteps("info", infoOfCheckpoint(checkpoint), terminal);
     await terminal.print(options.json ? machineJson(found) : `${checkpointLines(path, found).join("\n")}\n`);
   } finally {
     checkpoint.close();

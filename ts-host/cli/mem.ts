@@ -6,11 +6,11 @@ import type { Checkpoint } from "../offline/checkpoint.ts";
 import { hexdump, writeRaw } from "../offline/hexdump.ts";
 import type { Mapping } from "../offline/mapping.ts";
 import { inParts } from "../offline/memory.ts";
-import { openPath } from "../offline/node.ts";
 import type { Process } from "../offline/process.ts";
 import type { Progress } from "../offline/progress.ts";
 import { isSelected, selectedProcesses } from "../offline/select.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { addressIn, kind, pid, prot, type SelectionOptions, selectionOf } from "./memory-options.ts";
 import { imagesPath, json, size } from "./options.ts";
 import { inNewFile } from "./output.ts";
@@ -123,7 +123,7 @@ async function extract(checkpoint: Checkpoint, options: Options, terminal: Termi
 const ACTIONS = { list, hexdump: dump, extract };
 
 async function mem(action: keyof typeof ACTIONS, options: Options, terminal: Terminal): Promise<void> {
-  const checkpoint = await openPath(options.imagesDir);
+  const checkpoint = await openInput(options.imagesDir, terminal);
   await ACTIONS[action](checkpoint, options, terminal);
   checkpoint.close();
 }

@@ -21,7 +21,7 @@ export const newFormat = () =>
     "criu",
   ]);
 
-/** Runs `body` with a writer, which it commits; what was written goes when it fails or a signal comes. */
+/** Runs `body` with a writer, which it commits, or aborts when it fails or is ended. */
 export async function inNewCheckpoint<T>(
   checkpoint: Checkpoint,
   { imagesDir, outDir, format }: NewCheckpointOptions,
@@ -33,9 +33,11 @@ export async function inNewCheckpoint<T>(
       file: outDir,
     });
   }
-  const writer = createCheckpoint(outDir, format ?? checkpoint.format, pages);
-  const callOff = onSignal(() => writer.abort());
+  let writer: CheckpointWriter | undefined;
+  // Before anything is there: signals that come from now on find it.
+  const callOff = onSignal(() => writer?.abort());
   try {
+    writer = createCheckpoint(outDir, format ?? checkpoint.format, pages);
     return await body(writer);
   } finally {
     callOff();

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
-import { openPath } from "../offline/node.ts";
 import { cgroupsOf, type HostFacts, preflight as obstaclesTo, pathsOf } from "../offline/preflight/index.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { hostFacts } from "./host-facts.ts";
+import { openInput } from "./input.ts";
 import { imagesPath, json } from "./options.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { NegativeAnswer } from "./verbs.ts";
@@ -51,7 +51,7 @@ function factsIn(path: string): HostFacts {
 }
 
 async function preflight(options: Options, terminal: Terminal): Promise<void> {
-  const checkpoint = await openPath(options.imagesDir);
+  const checkpoint = await openInput(options.imagesDir, terminal);
   const host =
     options.host === undefined
       ? hostFacts(pathsOf(checkpoint), cgroupsOf(checkpoint))

@@ -1,5 +1,6 @@
 /** Says on a terminal how far the work is, when it takes longer than people like to wait without a word. */
 import type { Progress as Step } from "../offline/progress.ts";
+import { onSignal } from "./leftovers.ts";
 import type { Terminal } from "./terminal.ts";
 
 const PATIENCE_MS = 500;
@@ -40,9 +41,13 @@ export class Progress {
   }
 }
 
+/** `40 %`. */
+export const percent = (done: number, total: number) =>
+  `${total > 0 ? Math.floor((100 * done) / total) : 100} %`;
+
 /**
  * Runs work that goes in steps to its end, and says how far it is: `core of 812: 40 %`. `each` gets what the work
- * yields beside its progress.
+ * yields beside its progress. A signal ends the work, which clears up, and the command.
  */
 export async function runSteps<R, T = never>(
   label: string,
@@ -51,19 +56,24 @@ export async function runSteps<R, T = never>(
   each: (value: T) => Promise<void> = async () => {},
 ): Promise<R> {
   const progress = new Progress(terminal);
+  const callOff = onSignal(() => {
+    progress.end();
+    work.return(undefined as R);
+  });
   try {
     for (;;) {
       const step = work.next();
       if (step.done) return step.value;
       if (isStep(step.value)) {
         const { done, total } = step.value;
-        await progress.showAndBreathe(() => `${label}: ${Math.floor((100 * done) / total)} %`);
+        await progress.showAndBreathe(() => `${label}: ${percent(done, total)}`);
       } else {
         progress.end();
         await each(step.value);
       }
     }
   } finally {
+    callOff();
     progress.end();
   }
 }

@@ -1,7 +1,6 @@
 /** criu-wasm rewrite: a checkpoint with other paths, addresses, pids … */
 import { type Command, InvalidArgumentError } from "commander";
 import { UsageError } from "../errors.ts";
-import { openPath } from "../offline/node.ts";
 import {
   changeAddress,
   changeCgroup,
@@ -20,6 +19,7 @@ import {
   type Transform,
 } from "../offline/rewrite/index.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { inNewCheckpoint, type NewCheckpointOptions, newFormat } from "./new-checkpoint.ts";
 import { imagesPath, json } from "./options.ts";
 import { runSteps } from "./progress.ts";
@@ -73,8 +73,8 @@ async function rewrite(options: Options, terminal: Terminal): Promise<void> {
   const { outDir, dryRun = false } = options;
   if (outDir === undefined && !dryRun) throw new UsageError("--out-dir says where the new checkpoint goes");
   const transforms = transformsOf(options);
-  const checkpoint = await openPath(options.imagesDir);
-  const edits = planRewrite(checkpoint, transforms);
+  const checkpoint = await openInput(options.imagesDir, terminal);
+  const edits = await runSteps("rewrite, first look", planRewrite(checkpoint, transforms), terminal);
   if (!dryRun) {
     await inNewCheckpoint(checkpoint, { ...options, outDir: outDir! }, (writer) =>
       runSteps("rewrite", rewriteCheckpoint(checkpoint, writer, transforms), terminal),

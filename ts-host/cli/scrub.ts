@@ -1,9 +1,9 @@
 /** criu-wasm scrub: a copy of a checkpoint without something that is in its memory. */
 import { type Command, Option } from "commander";
 import { UsageError } from "../errors.ts";
-import { openPath } from "../offline/node.ts";
 import { scrub as scrubCheckpoint } from "../offline/scrub.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { kind, pid, prot, type SelectionOptions, selectionOf } from "./memory-options.ts";
 import { inNewCheckpoint, type NewCheckpointOptions, newFormat, outDir } from "./new-checkpoint.ts";
 import { imagesPath, json } from "./options.ts";
@@ -23,7 +23,7 @@ async function scrub(options: Options, terminal: Terminal): Promise<void> {
   const pattern = patternOf(options);
   const { fill = "\0" } = options;
   if (fill === "") throw new UsageError("--fill needs a text");
-  const checkpoint = await openPath(options.imagesDir);
+  const checkpoint = await openInput(options.imagesDir, terminal);
   const filler = new TextEncoder().encode(fill);
   const summary = await inNewCheckpoint(checkpoint, options, (writer) =>
     runSteps("scrub", scrubCheckpoint(checkpoint, writer, pattern, filler, selectionOf(options)), terminal),

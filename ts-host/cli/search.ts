@@ -3,7 +3,6 @@ import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
 import { hex } from "../images/binary.ts";
 import { hexLine } from "../offline/hexdump.ts";
-import { openPath } from "../offline/node.ts";
 import {
   expressionPattern,
   hexPattern,
@@ -14,6 +13,7 @@ import {
   utf16Pattern,
 } from "../offline/search/index.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { kind, pid, prot, type SelectionOptions, selectionOf } from "./memory-options.ts";
 import { imagesPath, json, positiveInteger } from "./options.ts";
 import { runSteps } from "./progress.ts";
@@ -67,7 +67,7 @@ function forMachines({ process, mapping, address, length, content }: Match) {
 
 async function search(options: Options, terminal: Terminal): Promise<void> {
   const pattern = patternOf(options);
-  const checkpoint = await openPath(options.imagesDir);
+  const checkpoint = await openInput(options.imagesDir, terminal);
   let found = 0;
   const { limit = Number.POSITIVE_INFINITY } = options;
   const matches = upTo(limit, searchMemory(checkpoint, pattern, selectionOf(options)));

@@ -2,10 +2,10 @@
 import type { Command } from "commander";
 import type { Checkpoint } from "../offline/checkpoint.ts";
 import { namesImage, openImage } from "../offline/image-file.ts";
-import { openPath } from "../offline/node.ts";
 import { PAGE_SIZE } from "../offline/page-index.ts";
 import { type MappingSummary, type ProcessSummary, summarize } from "../offline/summary.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { json } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { machineJson, printable, type Terminal } from "./terminal.ts";
@@ -91,12 +91,17 @@ class Tree {
 
 async function showCheckpoint(checkpoint: Checkpoint, asJson: boolean, terminal: Terminal): Promise<void> {
   const { format, location, processes } = checkpoint;
+  const progress = new Progress(terminal);
   if (asJson) {
-    const summaries = processes.map((process) => summarize(process, checkpoint));
+    const summaries: ProcessSummary[] = [];
+    for (const process of processes) {
+      summaries.push(summarize(process, checkpoint));
+      await progress.showAndBreathe(() => `show: ${counted(summaries.length, "process")}`);
+    }
+    progress.end();
     await terminal.print(machineJson({ format, processes: summaries }));
     return;
   }
-  const progress = new Progress(terminal);
   let lines = 0;
   await terminal.print(
     `${location}: checkpoint in ${format === "criu" ? "CRIU's" : "native"} format, ${counted(processes.length, "process")}\n\n`,
@@ -122,7 +127,7 @@ async function show(path: string, options: { json?: boolean }, terminal: Termina
     for (const part of openImage(path).json(true)) await terminal.print(part.slice());
     return terminal.print("\n");
   }
-  const checkpoint = await openPath(path);
+  const checkpoint = await openInput(path, terminal);
   try {
     await showCheckpoint(checkpoint, options.json ?? false, terminal);
   } finally {

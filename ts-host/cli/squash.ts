@@ -1,8 +1,8 @@
 /** criu-wasm squash: a chain of incremental checkpoints as one. */
 import type { Command } from "commander";
-import { openPath } from "../offline/node.ts";
 import { squash as squashChain } from "../offline/squash.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { inNewCheckpoint, type NewCheckpointOptions, newFormat, outDir } from "./new-checkpoint.ts";
 import { imagesPath, json } from "./options.ts";
 import { runSteps } from "./progress.ts";
@@ -14,7 +14,7 @@ interface Options extends NewCheckpointOptions {
 }
 
 async function squash(options: Options, terminal: Terminal): Promise<void> {
-  const checkpoint = await openPath(options.imagesDir);
+  const checkpoint = await openInput(options.imagesDir, terminal);
   const summary = await inNewCheckpoint(checkpoint, options, (writer) =>
     runSteps("squash", squashChain(checkpoint, writer), terminal),
   );

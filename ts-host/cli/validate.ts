@@ -1,9 +1,10 @@
 /** criu-wasm validate: is a checkpoint whole, and does everything in it fit together? */
 import type { Command } from "commander";
-import { openPath } from "../offline/node.ts";
-import { describeFinding, type Finding, validate as findingsOf } from "../offline/validate/index.ts";
+import { describeFinding, type Finding, validateInSteps } from "../offline/validate/index.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { imagesPath, json } from "./options.ts";
+import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { NegativeAnswer } from "./verbs.ts";
 
@@ -16,17 +17,17 @@ interface Options {
 const MOST = 10_000;
 
 async function validate(options: Options, terminal: Terminal): Promise<void> {
-  const checkpoint = await openPath(options.imagesDir);
+  const checkpoint = await openInput(options.imagesDir, terminal);
   const findings: Finding[] = [];
   let total = 0;
   let errors = 0;
-  for (const finding of findingsOf(checkpoint)) {
+  await runSteps<void, Finding>("validate", validateInSteps(checkpoint), terminal, async (finding) => {
     total++;
     if (finding.severity === "error") errors++;
-    if (total > MOST) continue;
+    if (total > MOST) return;
     findings.push(finding);
     if (!options.json) await terminal.print(`${describeFinding(finding)}\n`);
-  }
+  });
   checkpoint.close();
   const warnings = total - errors;
   await terminal.print(

@@ -9,8 +9,8 @@ import {
   exploreTree,
   type TreeNode,
 } from "../offline/explore.ts";
-import { openPath } from "../offline/node.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { json } from "./options.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 
@@ -101,7 +101,7 @@ async function explore(
   options: { json?: boolean },
   terminal: Terminal,
 ): Promise<void> {
-  const checkpoint = await openPath(path);
+  const checkpoint = await openInput(path, terminal);
   const { data, lines } = EXPLORERS[what]!;
   await terminal.print(
     options.json

@@ -94,6 +94,8 @@ export interface CheckpointWriter {
   image<K extends ImageKind>(name: ImageName<K>, records: ImageRecord<K>[]): void;
   /** Begins a stream of pages, with the id that is asked for or else a free one. Several may be open. */
   pages(id?: number): PageSink;
+  /** Work that is left when all was written, in steps: pages that are done. Unless it is done, `commit` does it. */
+  finish?(): Generator<number, void>;
   /** Makes the checkpoint complete and durable; before this, nothing looks complete. */
   commit(): void;
   /** Removes all that was written. */

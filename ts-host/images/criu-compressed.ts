@@ -14,6 +14,9 @@ import type { RandomFile } from "./source.ts";
 /** Most pages in a block: 4 MiB. */
 export const MAX_BLOCK_PAGES = 1024;
 
+/** Blocks that are compressed between two moments at which the work can be interrupted. */
+const BLOCKS_A_STEP = 256;
+
 export type PagemapRecord = ImageRecord<"PAGEMAP" | "SHMEM_PAGEMAP">;
 
 /** The head of a pagemap, and the entries whose pages lie in the pages file. */
@@ -159,22 +162,27 @@ export class CompressedSource implements PageSource {
 
 /**
  * Compresses the pages of a stream, entry by entry: answers the entries as they then are, and hands the blocks to
- * `write`, in order. Pages come from `source`, as many as the entries that are present have.
+ * `write`, in order; yields how many pages are done. Pages come from `source`, as many as the entries that are present have.
  */
-export function compressEntries(
+export function* compressEntries(
   entries: readonly PagemapEntry[],
   source: PageSource,
   blockPages: number,
   write: (bytes: Uint8Array) => void,
-): PagemapEntry[] {
+): Generator<number, PagemapEntry[]> {
   const codec = new BlockCodec(blockPages);
   let next = 0;
-  return entries.map((entry) => {
+  const compressed: PagemapEntry[] = [];
+  for (const entry of entries) {
     const count = Number(pagesOf(entry));
-    if (!isPresent(entry) || count === 0) return entry;
+    if (!isPresent(entry) || count === 0) {
+      compressed.push(entry);
+      continue;
+    }
     const end = next + count;
     const sizes: number[] = [];
     for (; next < end; next = Math.min(next + blockPages, end)) {
+      if (sizes.length % BLOCKS_A_STEP === 0) yield next;
       const pages = Math.min(blockPages, end - next);
       source.read(next, pages, (view, offset) => codec.pages(0, pages).set(view, offset));
       const block = codec.seal(pages);
@@ -183,6 +191,12 @@ export function compressEntries(
     }
     const total_compressed_size = sizes.reduce((sum, size) => sum + BigInt(size), 0n);
     const region = blockPages > 1 ? { region_pages: blockPages } : {};
-    return { ...withoutCompression(entry), compressed_size: sizes, total_compressed_size, ...region };
-  });
+    compressed.push({
+      ...withoutCompression(entry),
+      compressed_size: sizes,
+      total_compressed_size,
+      ...region,
+    });
+  }
+  return compressed;
 }

@@ -66,16 +66,25 @@ export class CriuWriter implements CheckpointWriter {
     return sink;
   }
 
-  commit(): void {
+  /** Blocks begin with each entry of the pagemap: only when all are known can pages be compressed. */
+  *finish(): Generator<number, void> {
     for (const sink of this.#sinks) sink.close();
-    for (const { name, records } of this.#pagemaps) this.#compress(name, records, this.#blockPages!);
+    let before = 0;
+    for (let next = this.#pagemaps.shift(); next !== undefined; next = this.#pagemaps.shift()) {
+      let done = 0;
+      for (done of this.#compress(next.name, next.records, this.#blockPages!)) yield before + done;
+      before += done;
+    }
+  }
+
+  commit(): void {
+    for (const _ of this.finish());
     this.#removeEarlierImages();
     const others = this.#names.filter((name) => name !== INVENTORY_NAME);
     this.#staging.publish(others, INVENTORY_NAME);
   }
 
-  /** Blocks begin with each entry of the pagemap: only now, when it is known, can pages be compressed. */
-  #compress(name: ImageName, records: PagemapRecord[], blockPages: number): void {
+  *#compress(name: ImageName, records: PagemapRecord[], blockPages: number): Generator<number, void> {
     const { pagesId, present } = partsOf(records);
     const fileName = imageFileName({ kind: "PAGES", id: pagesId });
     if (pagesId === undefined || present.length === 0 || !this.#names.includes(fileName)) {
@@ -87,7 +96,7 @@ export class CriuWriter implements CheckpointWriter {
     const output = new OutputFile(`${path}.compressed`);
     try {
       const entries = records.slice(1).map(({ message }) => message as PagemapEntry);
-      const compressed = compressEntries(entries, source, blockPages, (bytes) => output.write(bytes));
+      const compressed = yield* compressEntries(entries, source, blockPages, (bytes) => output.write(bytes));
       this.#writeImage(name, [records[0], ...compressed.map((message) => ({ message }))] as ImageRecord[]);
     } finally {
       source.close();

@@ -28,10 +28,14 @@ export function* copyCheckpoint(
 ): Generator<Progress, void> {
   let isDone = false;
   try {
-    for (const name of reader.list()) copyImage(reader, writer, changes, name);
     const streams = reader.streams();
-    const total = streams.reduce((sum, id) => sum + reader.pages(id).length, 0);
+    const pages = streams.reduce((sum, id) => sum + reader.pages(id).length, 0);
+    const total = writer.finish === undefined ? pages : 2 * pages;
     let done = 0;
+    for (const name of reader.list()) {
+      yield { done, total };
+      copyImage(reader, writer, changes, name);
+    }
     for (const id of streams) {
       const source = reader.pages(id);
       const sink = writer.pages(id);
@@ -45,6 +49,7 @@ export function* copyCheckpoint(
       }
       done += source.length;
     }
+    for (const finished of writer.finish?.() ?? []) yield { done: done + finished, total };
     writer.commit();
     isDone = true;
   } finally {

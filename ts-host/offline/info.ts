@@ -7,6 +7,7 @@ import { PE_LAZY, PE_PARENT, PE_PRESENT } from "../images/pagemap-entry.ts";
 import { PAGE_SIZE } from "../wasm/pages.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { ImageFile } from "./image-file.ts";
+import type { Progress } from "./progress.ts";
 
 export interface ImageInfo {
   kind: ImageKind;
@@ -49,7 +50,7 @@ function infoOf(kind: ImageKind, records: number, size: number): ImageInfo {
 }
 
 /** @throws ImageError where an image is damaged */
-export function infoOfCheckpoint(checkpoint: Checkpoint): CheckpointInfo {
+export function* infoOfCheckpoint(checkpoint: Checkpoint): Generator<Progress, CheckpointInfo> {
   const { reader, processes } = checkpoint;
   const info: CheckpointInfo = {
     format: checkpoint.format,
@@ -60,7 +61,9 @@ export function infoOfCheckpoint(checkpoint: Checkpoint): CheckpointInfo {
     pages: { ...reader.pageFigures(), inParent: 0, lazy: 0, pageSize: PAGE_SIZE },
     hasParent: checkpoint.parent !== undefined,
   };
-  for (const name of checkpoint.list()) {
+  const names = checkpoint.list();
+  for (const [done, name] of names.entries()) {
+    yield { done, total: names.length };
     const { kind } = name;
     const records = checkpoint.read(name).length;
     info.images.push({ file: imageFileName(name), ...infoOf(kind, records, reader.size(name)) });

@@ -26,12 +26,12 @@ export function* squash(
   const summary: SquashSummary = { pages: 0, byGeneration: [] };
   let isDone = false;
   try {
-    const pagemaps: PagemapName[] = [];
-    for (const name of checkpoint.list()) {
-      if (isPagemap(name)) pagemaps.push(name);
-      else writer.image(name, checkpoint.read(name));
-    }
+    const pagemaps = checkpoint.list().filter(isPagemap);
     const total = pagemaps.reduce((sum, name) => sum + checkpoint.pageIndex(name).pages, 0);
+    for (const name of checkpoint.list()) {
+      yield { done: 0, total };
+      if (!isPagemap(name)) writer.image(name, checkpoint.read(name));
+    }
     for (const name of pagemaps) {
       const index = checkpoint.pageIndex(name);
       const sink = writer.pages(index.pagesId);
@@ -57,6 +57,7 @@ export function* squash(
       }
       writer.image(name, [{ message: { pages_id: sink.id } }, ...entries.map((message) => ({ message }))]);
     }
+    for (const _ of writer.finish?.() ?? []) yield { done: total, total };
     writer.commit();
     isDone = true;
     return summary;

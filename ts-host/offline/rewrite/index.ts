@@ -24,12 +24,17 @@ const UNTOUCHED: ImageKind[] = ["PAGEMAP", "SHMEM_PAGEMAP"];
  * What the transforms would change, image by image. @throws UnsupportedError for what cannot be changed safely,
  * UsageError for a transform that finds nothing to change
  */
-export function planRewrite(checkpoint: Checkpoint, transforms: readonly Transform[]): Edit[] {
+export function* planRewrite(
+  checkpoint: Checkpoint,
+  transforms: readonly Transform[],
+): Generator<Progress, Edit[]> {
   if (transforms.length === 0) throw new UsageError("there is nothing to change");
   for (const transform of transforms) transform.check?.(checkpoint);
   const edits: Edit[] = [];
   const idle = new Set(transforms);
-  for (const name of checkpoint.list()) {
+  const names = checkpoint.list();
+  for (const [done, name] of names.entries()) {
+    yield { done, total: names.length };
     if (UNTOUCHED.includes(name.kind)) continue;
     for (const transform of apply(name, checkpoint.read(name), transforms, edits)) idle.delete(transform);
   }

@@ -7,6 +7,7 @@ import type { ImageName } from "../../images/checkpoint.ts";
 import { imageFileName } from "../../images/framing.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { readFiles } from "../files.ts";
+import type { Progress } from "../progress.ts";
 import { checkFiles, type Files } from "./files.ts";
 import { type Finding, fromError, wrong } from "./finding.ts";
 import { Images } from "./images.ts";
@@ -20,17 +21,40 @@ const IMAGE_VERSIONS = [1, 2];
 const NEEDED: ImageName[] = [{ kind: "INVENTORY" }, { kind: "PSTREE" }];
 
 /** Finds what is wrong with a checkpoint, in the order in which it is looked at. */
-export function* validate(checkpoint: Checkpoint): Generator<Finding> {
+export function* validate(checkpoint: Checkpoint): Generator<Finding, void> {
+  for (const step of validateInSteps(checkpoint)) if ("severity" in step) yield step;
+}
+
+/** The same, and between the findings how far it is, in pages; images count as one page each. */
+export function* validateInSteps(checkpoint: Checkpoint): Generator<Finding | Progress, void> {
   const images = new Images(checkpoint);
   for (const name of NEEDED) {
     if (!checkpoint.has(name)) yield wrong({ file: imageFileName(name) }, "missing");
   }
-  for (const name of checkpoint.list()) yield* parse(images, name);
+  const names = checkpoint.list();
+  const total = names.length + storedPages(images);
+  for (const [done, name] of names.entries()) {
+    yield { done, total };
+    yield* parse(images, name);
+  }
   yield* checkInventory(images);
   const files = readableFiles(images);
   yield* checkTree(images);
   yield* checkFiles(images, files);
-  yield* checkMemory(images, files);
+  yield* checkMemory(images, files, { done: names.length, total });
+}
+
+/** Pages of all streams that can be opened. */
+function storedPages({ checkpoint }: Images): number {
+  return checkpoint.reader.streams().reduce((sum, id) => {
+    try {
+      return sum + checkpoint.pages(id).length;
+    } catch (error) {
+      // That it cannot be opened is said where the pages are read.
+      if (error instanceof CriuWasmError) return sum;
+      throw error;
+    }
+  }, 0);
 }
 
 function* parse(images: Images, name: ImageName): Generator<Finding> {

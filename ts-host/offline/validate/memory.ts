@@ -15,6 +15,7 @@ import {
 import { typeName } from "../describe-file.ts";
 import { entryOf, headOf, PAGE_SIZE, PageIndex, wrongRun } from "../page-index.ts";
 import type { Process } from "../process.ts";
+import type { Progress } from "../progress.ts";
 import type { Files } from "./files.ts";
 import { type Finding, fromError, strange, wrong } from "./finding.ts";
 import type { Images } from "./images.ts";
@@ -27,16 +28,18 @@ const READ_PAGES = 1024;
 
 type PagemapName = ImageName<"PAGEMAP" | "SHMEM_PAGEMAP">;
 
-export function* checkMemory(images: Images, files: Files): Generator<Finding> {
+/** `before`: how far validation is, and has to come. */
+export function* checkMemory(images: Images, files: Files, before: Progress): Generator<Finding | Progress> {
   for (const name of images.named("MM")) yield* checkMappings(images, name, files);
   const streams = new Map<number, string>();
   for (const kind of ["PAGEMAP", "SHMEM_PAGEMAP"] as const) {
     for (const name of images.named(kind)) yield* checkPagemap(images, name, streams);
   }
+  const progress = { ...before };
   for (const id of images.checkpoint.reader.streams()) {
     const file = imageFileName({ kind: "PAGES", id });
     if (!streams.has(id)) yield strange({ file }, "no pagemap refers to these pages");
-    yield* checkPages(images, id, file);
+    yield* checkPages(images, id, file, progress);
   }
   yield* checkContents(images);
 }
@@ -158,11 +161,19 @@ function* checkStream(
 }
 
 /** Reads all pages: their checksums are compared on the way. */
-function* checkPages(images: Images, id: number, file: string): Generator<Finding> {
+function* checkPages(
+  images: Images,
+  id: number,
+  file: string,
+  progress: Progress,
+): Generator<Finding | Progress> {
   try {
     const source = images.checkpoint.pages(id);
     for (let first = 0; first < source.length; first += READ_PAGES) {
-      source.read(first, Math.min(READ_PAGES, source.length - first), () => {});
+      const count = Math.min(READ_PAGES, source.length - first);
+      yield { ...progress };
+      source.read(first, count, () => {});
+      progress.done += count;
     }
   } catch (error) {
     if (!(error instanceof CriuWasmError)) throw error;

@@ -1,4 +1,5 @@
 #include "pattern.h"
+#include "proc.h"
 
 #include <sys/sysmacros.h>
 
@@ -25,6 +26,7 @@ int main(void) {
   CHECK(read(fds[1], page, PAGE) == PAGE && is_zero(page, PAGE));
   CHECK(write(fds[2], page, 1) == -1 && errno == ENOSPC);
   CHECK(read(fds[4], page, PAGE) == PAGE && !is_zero(page, PAGE));
+  CHECK_SAME_TEXT(vma_at(mapped).path, "/dev/zero");
   CHECK(is_zero(mapped, PAGE) && is_filled(mapped + PAGE, PAGE, 1) && is_zero(mapped + 2 * PAGE, 2 * PAGE));
   return pass();
 }

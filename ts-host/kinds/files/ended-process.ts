@@ -10,11 +10,17 @@ import { UnsupportedError } from "../../errors.ts";
 import { PROC_SUPER_MAGIC } from "../../kernel/abi/magic.ts";
 import type { HeldFile } from "./file-kind.ts";
 
+/** The process that has a file of this name; undefined for other names. */
+export function processOf(name: Buffer): number | undefined {
+  const [, pid, thread] = /^\/proc\/(\d+)(\/task\/)?/.exec(name.toString("latin1")) ?? [];
+  return pid === undefined || thread !== undefined ? undefined : Number(pid);
+}
+
 /** The pid of the process that `name` belonged to; undefined when the file is not one of an ended process. */
 export function endedProcess({ source, fd }: HeldFile, name: Buffer): number | undefined {
   if (statfsSync(source).type !== PROC_SUPER_MAGIC) return undefined;
-  const [, pid, thread] = /^\/proc\/(\d+)(\/task\/)?/.exec(name.toString("latin1")) ?? [];
-  if (pid !== undefined && thread === undefined) return Number(pid);
+  const pid = processOf(name);
+  if (pid !== undefined) return pid;
   throw new UnsupportedError("a file of /proc that is there no more: not supported yet", {
     fd,
     file: name.toString(),

@@ -52,7 +52,7 @@ import {
 import { timespec } from "../../kernel/abi/time.ts";
 import { call } from "../../native/calls.ts";
 import { dataRanges } from "../memory/shared.ts";
-import { endedProcess, makeProcess } from "./ended-process.ts";
+import { endedProcess, makeProcess, processOf } from "./ended-process.ts";
 import type { HeldFile } from "./file-kind.ts";
 import { NO_OWNER } from "./owner.ts";
 
@@ -88,6 +88,8 @@ interface Remap {
 class Remaps {
   readonly ghosts = new Map<string, Remap>();
   readonly links = new Map<string, Remap>();
+  /** Their pids. */
+  readonly endedProcesses = new Set<number>();
 }
 
 const dumped = new WeakMap<DumpContext, Remaps>();
@@ -109,12 +111,22 @@ function about({ fd, link }: HeldFile) {
 export function remember(file: HeldFile, id: number): void {
   const name = nameOf(file);
   if (leadsTo(name, file.stat)) return;
-  file.task.images.append({ kind: "REMAP_FPATH" }, { message: { orig_id: id, ...remapOf(file, name) } });
+  const remap = remapOf(file, name);
+  if (remap) file.task.images.append({ kind: "REMAP_FPATH" }, { message: { orig_id: id, ...remap } });
 }
 
-function remapOf(file: HeldFile, name: Buffer): Pick<RemapFilePathEntry, "remap_id" | "remap_type"> {
+function remapOf(
+  file: HeldFile,
+  name: Buffer,
+): Pick<RemapFilePathEntry, "remap_id" | "remap_type"> | undefined {
   const pid = endedProcess(file, name);
-  if (pid !== undefined) return { remap_id: pid, remap_type: RemapType.PROCFS };
+  if (pid !== undefined) {
+    const { endedProcesses } = remapsOf(file.task.context);
+    // One record for all files of a process.
+    if (endedProcesses.has(pid)) return undefined;
+    endedProcesses.add(pid);
+    return { remap_id: pid, remap_type: RemapType.PROCFS };
+  }
   const isGone = file.stat.nlink === 0n || (file.stat.isDirectory() && !name.equals(file.link));
   if (isGone) return { remap_id: rememberGhost(file, name), remap_type: RemapType.GHOST };
   return { remap_id: rememberLink(file, name), remap_type: RemapType.LINKED };
@@ -287,6 +299,7 @@ interface Remapped {
 /** What one restore has made to open files by: by file id and by remap, the path to open. */
 interface Made {
   remaps: Map<number, Remapped>;
+  endedProcesses: Set<number>;
   paths: Map<string, Buffer>;
   parents: Set<string>;
 }
@@ -304,6 +317,11 @@ function madeBy(context: RestoreContext): Made {
           message.orig_id,
           { id: message.remap_id, type: message.remap_type ?? RemapType.LINKED },
         ]),
+      ),
+      endedProcesses: new Set(
+        records
+          .filter(({ message }) => message.remap_type === RemapType.PROCFS)
+          .map(({ message }) => message.remap_id),
       ),
       paths: new Map(),
       parents: new Set(),
@@ -325,14 +343,16 @@ function nameOfEntry(task: RestoreTask, id: number): Buffer {
  */
 export function pathAtRestore(task: RestoreTask, fileId: number): (() => Buffer) | undefined {
   const made = madeBy(task.context);
-  const remap = made.remaps.get(fileId);
-  if (!remap) return undefined;
-  if (remap.type === RemapType.PROCFS) {
+  const name = task.context.files.get(fileId)?.reg?.name;
+  const ended = name && processOf(Buffer.from(name));
+  if (ended !== undefined && made.endedProcesses.has(ended)) {
     return () => {
-      makeProcess(task.context, remap.id);
+      makeProcess(task.context, ended);
       return nameOfEntry(task, fileId);
     };
   }
+  const remap = made.remaps.get(fileId);
+  if (!remap) return undefined;
   const key = `${remap.type} ${remap.id}`;
   return () => {
     let path = made.paths.get(key);

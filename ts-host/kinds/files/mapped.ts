@@ -18,9 +18,6 @@ export interface MappedFile {
   access: number;
 }
 
-/** Device number 1:5, whose private mappings are anonymous memory. */
-const DEV_ZERO = (1n << 8n) | 5n;
-
 /** A file as the magic link `source` leads to it. */
 function heldWithoutDescriptor(task: DumpTask, source: string): HeldFile {
   return {
@@ -44,11 +41,9 @@ function register(file: HeldFile): number {
 }
 
 /** Registers the file behind a mapping; one entry serves all mappings of a file. */
-export function registerMappedFile(task: DumpTask, mapping: SmapsVma): MappedFile | "anonymous" {
+export function registerMappedFile(task: DumpTask, mapping: SmapsVma): MappedFile {
   const source = `/proc/${task.pid}/map_files/${mapping.start.toString(16)}-${mapping.end.toString(16)}`;
   const file = heldWithoutDescriptor(task, source);
-  const { stat } = file;
-  if (stat.isCharacterDevice() && stat.rdev === DEV_ZERO && !mapping.shared) return "anonymous";
   // The permissions of a magic link are those of the open file.
   const access = lstatSync(source).mode & S_IWUSR ? O_RDWR : O_RDONLY;
   return { id: register(file), isMemfd: kindOfFile(file).type === FdTypes.MEMFD, access };

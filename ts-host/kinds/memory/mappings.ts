@@ -146,9 +146,6 @@ function describe(task: DumpTask, mapping: SmapsVma): VmaEntry {
 
 function describeFileMapping(task: DumpTask, mapping: SmapsVma, entry: VmaEntry): VmaEntry {
   const file = registerMappedFile(task, mapping);
-  if (file === "anonymous") {
-    return { ...entry, flags: entry.flags | MAP_ANONYMOUS, status: entry.status | VMA_ANON_PRIVATE };
-  }
   return {
     ...entry,
     pgoff: mapping.pgoff,

@@ -40,6 +40,8 @@ import type { NumberedPack } from "./page-table.ts";
 const STORE_MAGIC = new TextEncoder().encode("CRIUSTOR");
 const VERSION = 1;
 const META = "store.meta";
+/** Ending of a dump's file until it is complete: one that is not would say nothing of who is at work. */
+const GROWING = ".new";
 /** magic, u16 version, u16 0, u32 page size, id, key, u64 XXH64 of all before. */
 const META_SIZE = 8 + 8 + PACK_ID_SIZE + HASH_KEY_SIZE + 8;
 /** Writes a file whole, under another name until it is durable. */
@@ -138,7 +140,9 @@ export class PageStore {
   /** Begins a dump: what is known from now on stays as long as the dump is alive. */
   beginDump(id: Uint8Array): StoreDump {
     const lease = this.path(join("dumps", hex(id)));
-    fileCall("open", lease, () => writeFileSync(lease, describeOwner(), { flag: "wx", mode: 0o600 }));
+    const growing = `${lease}${GROWING}`;
+    fileCall("open", growing, () => writeFileSync(growing, describeOwner(), { flag: "wx", mode: 0o600 }));
+    fileCall("rename", lease, () => renameSync(growing, lease));
     this.clearUpAfterDead();
     return new StoreDump(this, id);
   }
@@ -147,16 +151,22 @@ export class PageStore {
   dumps(): { alive: string[]; dead: string[] } {
     const found: { alive: string[]; dead: string[] } = { alive: [], dead: [] };
     for (const name of readdirSync(this.path("dumps"))) {
-      const path = this.path(join("dumps", name));
-      try {
-        const lives = ownerLives(readFileSync(path, "utf8"), statSync(path).mtimeMs);
-        found[lives ? "alive" : "dead"].push(name);
-      } catch (error) {
-        // It has just ended.
-        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      }
+      const owner = name.endsWith(GROWING) ? undefined : this.#ownerOf(name);
+      if (owner !== undefined) found[owner].push(name);
     }
     return found;
+  }
+
+  /** Whether the owner of a file in dumps/ may still be at work; undefined: the file is not there any more. */
+  #ownerOf(name: string): "alive" | "dead" | undefined {
+    const path = this.path(join("dumps", name));
+    try {
+      return ownerLives(readFileSync(path, "utf8"), statSync(path).mtimeMs) ? "alive" : "dead";
+    } catch (error) {
+      // It has just ended.
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      return undefined;
+    }
   }
 
   /** Removes what dumps have left that were killed. */
@@ -171,6 +181,9 @@ export class PageStore {
         if (name.startsWith(`${id}.hashes.`)) rmSync(this.path(join("packs", name)), { force: true });
       rmSync(this.path(join("dumps", id)), { force: true });
     }
+    for (const name of readdirSync(this.path("dumps")))
+      if (name.endsWith(GROWING) && this.#ownerOf(name) === "dead")
+        rmSync(this.path(join("dumps", name)), { force: true });
   }
 }
 

@@ -16,6 +16,7 @@ import { typeName } from "../describe-file.ts";
 import { entryOf, headOf, PAGE_SIZE, PageIndex, wrongRun } from "../page-index.ts";
 import type { Process } from "../process.ts";
 import type { Progress } from "../progress.ts";
+import { readOrTell } from "./damage.ts";
 import type { Files } from "./files.ts";
 import { type Finding, fromError, strange, wrong } from "./finding.ts";
 import type { Images } from "./images.ts";
@@ -172,7 +173,7 @@ function* checkPages(
     for (let first = 0; first < source.length; first += READ_PAGES) {
       const count = Math.min(READ_PAGES, source.length - first);
       yield { ...progress };
-      source.read(first, count, () => {});
+      yield* readOrTell(images.checkpoint, id, first, count, file);
       progress.done += count;
     }
   } catch (error) {

@@ -36,6 +36,34 @@ test("every verb has a page of its own, as wide as a terminal", async () => {
   }
 });
 
+test("each part of a page says something: options what they do, examples only options that there are", async () => {
+  for (const name of Object.keys(VERBS)) {
+    const page = await output(name, "--help");
+    const part = (title: string) => new RegExp(`^${title}\\n(.*?)(?=\\n[A-Z]|$(?![^]))`, "ms").exec(page)![1];
+    assert.match(part("SYNOPSIS"), new RegExp(`^ {4}criu-wasm ${name}\\b`), name);
+    assert.ok(part("DESCRIPTION").trim().length > 40, name);
+    assert.match(part("EXIT STATUS"), /\b0\b.*\b1\b/s, name);
+    const options = part("OPTIONS").trim().split(/\n\n/);
+    for (const option of options) assert.match(option, /^\s*-\S.*\n {8}\S/, `${name}: ${option}`);
+    const known = new Set(
+      options.flatMap((option) => option.split("\n")[0].match(/--[a-z-]+|-[a-zA-Z]\b/g) ?? []),
+    );
+    const examples = part("EXAMPLES")
+      .split("\n")
+      .filter((line) => /^ {4}\S/.test(line));
+    assert.ok(
+      examples.some((line) => line.includes(`criu-wasm ${name}`)),
+      name,
+    );
+    for (const line of examples) {
+      for (const command of line.split(/\||&&/).filter((each) => each.includes(`criu-wasm ${name}`))) {
+        const flags = command.match(/(?<=\s)(--[a-z-]+|-[a-zA-Z])\b/g) ?? [];
+        for (const flag of flags) assert.ok(known.has(flag), `${name} has no ${flag}: ${command}`);
+      }
+    }
+  }
+});
+
 test("wrong usage: one sentence that leads on, status 1", async () => {
   const cases: [args: string[], sentence: RegExp][] = [
     [[], /a verb is required \(criu-wasm --help lists them\)/],

@@ -10,7 +10,13 @@ import { convert } from "../../ts-host/offline/convert.ts";
 import { openDirectory } from "../../ts-host/offline/node.ts";
 import { describeFinding, type Finding, validate } from "../../ts-host/offline/validate/index.ts";
 import { Random } from "../support/random.ts";
-import { changedSample, SAMPLES, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
+import {
+  changedSample,
+  changeImage,
+  SAMPLES,
+  sampleDirectory,
+  temporaryDirectory,
+} from "../support/samples.ts";
 import { runCli } from "../support/victim.ts";
 
 function findings(directory: string): Finding[] {
@@ -139,6 +145,22 @@ test("the tree: parents, threads, images of each", (t) => {
     "error: core-7481.img: missing, process 7481 needs it",
     "error: mm-7483.img: missing, process 7483 needs it",
     "error: ids-7485.img: missing, process 7485 needs it",
+  ]);
+});
+
+test("cgroups: the set of a task is described", (t) => {
+  const directory = sampleDirectory(t, "zoo");
+  changeImage(directory, { kind: "CGROUP" }, (records) =>
+    records.push({ message: { sets: [{ id: 1, ctls: [] }], controllers: [] } }),
+  );
+  changeImage(directory, { kind: "CORE", id: 7481 }, ([{ message }]) => {
+    message.thread_core!.cg_set = 2;
+  });
+  changeImage(directory, { kind: "CORE", id: 7483 }, ([{ message }]) => {
+    message.thread_core!.cg_set = 1;
+  });
+  assert.deepEqual(lines(directory), [
+    "error: core-7481.img, record 0, field thread_core.cg_set: cgroup.img has no set 2",
   ]);
 });
 

@@ -100,6 +100,7 @@ function* checkCore(images: Images, tid: number, leads: boolean): Generator<Find
   const machines = [...registers, core.ti_loongarch64, core.ti_riscv64].filter((info) => info !== undefined);
   if (!dead && machines.length !== 1)
     yield wrong({ file, record: 0 }, `registers of ${machines.length} machines`);
+  yield* checkCgroup(images, core, file);
   const comm = core.tc?.comm ?? core.thread_core?.comm;
   if (comm !== undefined && comm.length >= NAME_SIZE) {
     yield wrong(
@@ -108,6 +109,15 @@ function* checkCore(images: Images, tid: number, leads: boolean): Generator<Find
     );
   }
   return core;
+}
+
+/** A task is in a set of cgroups, which the one image of all describes. */
+function* checkCgroup(images: Images, core: CoreEntry, file: string): Generator<Finding> {
+  const sets = images.first({ kind: "CGROUP" })?.sets;
+  const set = core.thread_core?.cg_set ?? core.tc?.cg_set;
+  if (sets === undefined || set === undefined || sets.some(({ id }) => id === set)) return;
+  const field = core.thread_core?.cg_set === undefined ? "tc.cg_set" : "thread_core.cg_set";
+  yield wrong({ file, record: 0, field }, `cgroup.img has no set ${set}`);
 }
 
 function* checkIds(images: Images, pid: number, core: CoreEntry): Generator<Finding> {

@@ -141,6 +141,17 @@ function buildShim() {
   ]);
 }
 
+/** commander loads it at every start, for commands that are programs of their own: there are none. */
+const withoutChildProcess = {
+  name: "without-child-process",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:child_process$/ }, ({ path, importer }) =>
+      /[\\/]commander[\\/]/.test(importer) ? { path, namespace: "unused" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "unused" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 /**
  * The command: one script of all verbs, and the file that starts it. CommonJS, which Node starts faster, and of
  * which it can keep compiled code.
@@ -161,6 +172,7 @@ async function buildCommand() {
     },
     footer: { js: "})" },
     define: { "import.meta.url": "__moduleUrl" },
+    plugins: [withoutChildProcess],
     metafile: true,
   });
   const name = basename(Object.keys(metafile.outputs).find((path) => path.endsWith(".cjs")));

@@ -1,14 +1,19 @@
 /** The viewer, clicked through in a browser. */
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
+import { packageFile } from "../../ts-host/assets.ts";
 import { serveView } from "../../ts-host/cli/view.ts";
 import { DirectorySource } from "../../ts-host/images/directory.ts";
 import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
+import type { FileSource, RandomFile } from "../../ts-host/images/source.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
 import { startBrowser } from "../support/browser.ts";
+import { writeManyProcesses } from "../support/many-processes.ts";
 import { changedSample, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
 
 /** Where pictures of the pages go, for people to look at. */
@@ -33,6 +38,14 @@ async function opened(t: TestContext, directory: string): Promise<Page | undefin
   return page;
 }
 
+/** The address under which the source is served until the test ends. */
+async function served(t: TestContext, source: FileSource): Promise<string> {
+  const { url, server } = await serveView(source, 0);
+  t.after(() => server.close());
+  t.after(() => server.closeAllConnections());
+  return url;
+}
+
 const texts = (page: Page, selector: string) => page.locator(selector).allInnerTexts();
 
 /** Waits until the hexdump shows this address first. */
@@ -52,13 +65,13 @@ test("a directory on the page: tree, memory, descriptors, threads, arguments", a
   assert.match(tree[0], /7478 python3 4 threads/);
   assert.match(tree[3], /7484 python3 zombie/);
 
-  await page.waitForSelector(".mappings tr[data-kind=heap]");
-  assert.equal(await page.locator(".mappings tr").count(), 98);
-  const heap = await page.locator(".mappings tr[data-kind=heap]").innerText();
+  await page.waitForSelector(".mapping[data-kind=heap]");
+  assert.equal(await page.locator(".mappings").getAttribute("data-count"), "98");
+  const heap = await page.locator(".mapping[data-kind=heap]").innerText();
   assert.match(heap, /ec3a000-edbe000\s+rw-p\s+1\.5 MiB\s+\[heap\]/);
   assert.match((await texts(page, ".legend")).join(), /in the images 5\.8 MiB/);
   await page.waitForSelector(".hexdump pre div");
-  assert.equal((await texts(page, ".hexdump pre div")).length, 32);
+  assert.equal((await texts(page, ".hexdump pre div")).length, 16);
   await picture(page, "memory-light");
 
   await page.keyboard.press("g");
@@ -68,21 +81,27 @@ test("a directory on the page: tree, memory, descriptors, threads, arguments", a
   await dumpBegins(page, "7ffea8723cd0");
   await page.locator(".hexdump input").blur();
   await page.keyboard.press("]");
-  await dumpBegins(page, "7ffea8723ed0");
+  await dumpBegins(page, "7ffea8723dd0");
 
   await page.keyboard.press("2");
   await page.waitForSelector(".descriptors");
-  const rows = await texts(page, ".descriptors tbody tr");
-  assert.equal(rows.length, 30);
-  const cells = (fd: number) => rows.find((row) => row.startsWith(`${fd}\t`))!.split("\t");
-  assert.deepEqual(cells(16).slice(1, 3), ["inetsk", "tcp 127.0.0.1:58386 -> 127.0.0.1:33271 cloexec"]);
-  assert.match(cells(16)[4], /^7478:17, 7483:17, 7485:17$/);
-  assert.match(cells(3)[3], /^7483:3, 7485:3$/);
+  assert.equal(await page.locator(".descriptors").getAttribute("data-count"), "30");
+  const cells = async (fd: number) => {
+    const row = page.locator(".descriptors .row", { has: page.locator(`.number:text-is("${fd}")`) });
+    return (await row.locator(".descriptor > *").allInnerTexts()).map((text) => text.replaceAll(/\s+/g, " "));
+  };
+  const connection = await cells(16);
+  assert.deepEqual(connection.slice(1, 3), ["inetsk", "tcp 127.0.0.1:58386 -> 127.0.0.1:33271 cloexec"]);
+  assert.match(connection[4], /^7478:17 7483:17 7485:17$/);
+  assert.match((await cells(3))[3], /^7483:3 7485:3$/);
   await picture(page, "descriptors-light");
 
   await page.keyboard.press("3");
   assert.equal(await page.locator(".thread").count(), 4);
-  assert.match(await page.locator(".thread").first().innerText(), /ip\s+7f585aa0e543/);
+  await page
+    .locator(".thread", { hasText: /ip\s*7f585aa0e543/ })
+    .first()
+    .waitFor();
   await picture(page, "threads-light");
   await page.keyboard.press("j");
   await page.locator(".thread:only-child").waitFor();
@@ -110,9 +129,9 @@ test("search, findings, difference, dark", async (t) => {
   await page.selectOption("select", "hex");
   await page.fill("input[name=pattern]", "00 00 00 00 00 00 00 00 00");
   await page.keyboard.press("Enter");
-  await page.waitForSelector(".matches div");
+  await page.waitForSelector(".matches .row");
   assert.match(await page.locator("p[role=status]").innerText(), /^1000 matches and more$/);
-  const [first] = await texts(page, ".matches div");
+  const [first] = await texts(page, ".matches .row");
   await page.locator(".matches button").first().click();
   const address = /^\s*\d+\s+([0-9a-f]+)/.exec(first)![1].replace(/^0+/, "").slice(0, -1);
   await dumpBegins(page, address);
@@ -133,9 +152,7 @@ test("search, findings, difference, dark", async (t) => {
 test("served by the verb, a native checkpoint; nobody else is answered", async (t) => {
   const native = `${temporaryDirectory(t)}/native`;
   convert(openCheckpoint(sampleDirectory(t, "threads")), createCheckpoint(native, "native"));
-  const { url, server } = await serveView(new DirectorySource(native), 0);
-  t.after(() => server.close());
-  t.after(() => server.closeAllConnections());
+  const url = await served(t, new DirectorySource(native));
   const [base] = url.split("#");
   const get = (path: string, headers: Record<string, string> = {}) => fetch(new URL(path, base), { headers });
   assert.equal((await get("../")).status, 404);
@@ -147,10 +164,141 @@ test("served by the verb, a native checkpoint; nobody else is answered", async (
   const page = await browser.newPage();
   page.setDefaultTimeout(60_000);
   await page.goto(url);
-  await page.waitForSelector(".mappings tr");
-  assert.match(await page.locator("header").innerText(), /native, 1 processes/);
+  await page.waitForSelector(".mapping");
+  assert.match(await page.locator("header").innerText(), /native, 1 process$/m);
   await page.keyboard.press("3");
   assert.equal(await page.locator(".thread").count(), 21);
+});
+
+/** A source that notes how many bytes of pages are read. */
+class WatchedSource extends DirectorySource {
+  pageBytes = 0;
+
+  override open(name: string): RandomFile {
+    const file = super.open(name);
+    return {
+      path: file.path,
+      length: file.length,
+      read: (into, offset) => {
+        if (name.startsWith("pages-")) this.pageBytes += into.length;
+        file.read(into, offset);
+      },
+      close: () => file.close(),
+    };
+  }
+}
+
+/** The most memory that one of the browser's renderers had, in bytes. */
+async function peakOfRenderers(browser: Browser): Promise<number> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  const renderers = processInfo.filter(({ type }) => type === "renderer");
+  const peaks = renderers.map(({ id }) =>
+    /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${id}/status`, "utf8")),
+  );
+  return Math.max(...peaks.map((found) => Number(found?.[1]) * 1024));
+}
+
+test("1,000 processes and 10 GiB: pages are read when they are looked at, work gives way and can be stopped", async (t) => {
+  const directory = join(temporaryDirectory(t), "images");
+  writeManyProcesses(directory, 1000, 2621);
+  const source = new WatchedSource(directory);
+  const url = await served(t, source);
+  const browser = await startBrowser(t);
+  if (browser === undefined) return;
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: "dark" });
+  page.setDefaultTimeout(120_000);
+  page.on("pageerror", (error) => assert.fail(error));
+  await page.goto(url);
+  await page.waitForSelector(".panel[data-pid='1000'] .mapping");
+  assert.match(await page.locator("header").innerText(), /criu, 1000 processes/);
+  assert.equal(await page.locator(".tree").getAttribute("data-count"), "1000");
+  assert.ok((await page.locator(".tree button").count()) < 100, "only what is seen is on the page");
+  assert.ok(source.pageBytes < 1 << 20, `${source.pageBytes} bytes of pages are read to open it`);
+  await picture(page, "many-dark");
+
+  // Down to the last, which is not on the page before.
+  await page.locator(".tree").evaluate((tree) => tree.scrollTo(0, tree.scrollHeight));
+  await page.click(".tree button:has-text('worker 110')");
+  await page.waitForSelector(".panel[data-pid='1110'] .mapping");
+  await page.keyboard.press("4");
+  await page.locator(".panel pre", { hasText: /--worker\s+110$/ }).waitFor();
+  await page.keyboard.press("2");
+  await page.waitForSelector(".descriptors .row");
+  const log = page.locator(".descriptors .row", { hasText: "/var/log/service.log" }).first();
+  assert.match(await log.locator(".owners").first().innerText(), /1000:1\s+1000:2\s+1001:1\s+\+1996/);
+  await log.locator(".owners button").first().click();
+  await page.waitForSelector(".panel[data-pid='1000']");
+
+  await page.keyboard.press("/");
+  await page.fill("input[name=pattern]", "service\0--worker");
+  await page.locator("form input[type=checkbox]").uncheck();
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("text=1 match");
+  await page.locator("form input[type=checkbox]").check();
+  await page.fill("input[name=pattern]", "no such text");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("progress");
+  await page.locator(".tree button").nth(1).click();
+  await page.waitForSelector(`.panel:not([data-pid='1000'])`);
+  assert.equal(await page.locator("progress").count(), 1, "it is still searched");
+  await page.click("text=Stop");
+  await page.locator("progress").waitFor({ state: "detached" });
+  const peak = await peakOfRenderers(browser);
+  assert.ok(peak < 700 << 20, `${peak} bytes of memory`);
+});
+
+test("the verb shows an archive as well; compared with a checkpoint in another archive", async (t) => {
+  const folder = temporaryDirectory(t);
+  const earlier = changedSample(t, "threads", { kind: "PSTREE" }, ([{ message }]) => {
+    message.sid = 4;
+  });
+  const directory = sampleDirectory(t, "threads");
+  const pack = (name: string, from: string): string => {
+    execFileSync("tar", ["-czf", join(folder, name), "-C", from, "."]);
+    return join(folder, name);
+  };
+  const archive = pack("checkpoint.tar.gz", directory);
+  const program = spawn(process.execPath, [packageFile("dist/criu-wasm.cjs"), "view", archive, "--json"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  t.after(() => program.kill());
+  const [line] = (await once(program.stdout, "data")) as [Buffer];
+  const { url } = JSON.parse(line.toString()) as { url: string };
+  const browser = await startBrowser(t);
+  if (browser === undefined) return;
+  const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
+  await page.goto(url);
+  await page.waitForSelector(".mapping");
+  assert.match(await page.locator("header").innerText(), /checkpoint\.tar\.gz\s+criu, 1 process$/m);
+  await page.keyboard.press("6");
+  await page.setInputFiles("#before-archive", pack("earlier.tar.gz", earlier));
+  await page.waitForSelector("text=No difference.");
+});
+
+test("threads and signals: what is pending, blocked, handled", async (t) => {
+  const handler = 0x7f585aa0e540n;
+  const directory = changedSample(t, "zoo", { kind: "CORE", id: 7478 }, ([{ message }]) => {
+    const action = message.tc!.sigactions[0]!;
+    Object.assign(action, { sigaction: handler, flags: 0x10000004n, mask: 1n << 14n });
+    message.thread_core!.blk_sigset = 1n << 9n;
+  });
+  const page = await opened(t, directory);
+  if (page === undefined) return;
+  await page.keyboard.press("4");
+  const actions = (await texts(page, ".actions tr")).map((row) => row.replaceAll(/\s+/g, " ").trim());
+  assert.equal(actions[0], "SIGHUP 7f585aa0e540 SA_SIGINFO SA_RESTART blocks SIGTERM");
+  assert.ok(
+    actions.some((row) => /^SIGPIPE ignored/.test(row)),
+    actions.join(),
+  );
+  await picture(page, "process-light");
+  await page.keyboard.press("3");
+  await page.locator(".thread", { hasText: "blocks SIGUSR1" }).waitFor();
+  await page.keyboard.press("4");
+  await page.click(".actions button");
+  await dumpBegins(page, "7f585aa0e540");
 });
 
 test("what is no checkpoint is said on the page", async (t) => {

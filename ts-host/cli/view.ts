@@ -6,11 +6,10 @@ import type { AddressInfo } from "node:net";
 import type { Command } from "commander";
 import { asset } from "../assets.ts";
 import { CriuWasmError, describe, ImageError, UsageError } from "../errors.ts";
-import { DirectorySource } from "../images/directory.ts";
-import { openSource } from "../images/open-source.ts";
-import type { FileSource } from "../images/source.ts";
-import type { Step } from "../view/remote-source.ts";
+import { type FileSource, readWhole } from "../images/source.ts";
+import { gathered, type Listing, type Step } from "../view/remote-source.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { openInput } from "./input.ts";
 import { json } from "./options.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 
@@ -31,6 +30,49 @@ function follow(source: FileSource, steps: readonly Step[]): FileSource {
   return at;
 }
 
+/** A directory, with what was listed of it: files of checkpoints do not come and go. */
+interface Place {
+  source: FileSource;
+  listing: Listing;
+  names: ReadonlySet<string>;
+}
+
+function sizeOf(source: FileSource, name: string): number | null {
+  try {
+    const file = source.open(name);
+    file.close();
+    return file.length;
+  } catch (error) {
+    // A directory, as the parent checkpoint is.
+    if (error instanceof CriuWasmError) return null;
+    throw error;
+  }
+}
+
+class Places {
+  readonly #source: FileSource;
+  readonly #places = new Map<string, Place>();
+
+  constructor(source: FileSource) {
+    this.#source = source;
+  }
+
+  /** The one that the steps lead to. */
+  at(steps: string): Place {
+    let place = this.#places.get(steps);
+    if (place === undefined) {
+      const source = follow(this.#source, JSON.parse(steps) as Step[]);
+      const names = source.list();
+      const sizes = names.map((name) => sizeOf(source, name));
+      const { location } = source;
+      const listing = { location, names, sizes, hasParent: source.parent() !== undefined };
+      place = { source, listing, names: new Set(names) };
+      this.#places.set(steps, place);
+    }
+    return place;
+  }
+}
+
 /** Bytes `from` to `to`, the last included, as a Range header says. */
 function rangeOf(header: string | undefined, length: number): { from: number; to: number } {
   const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(header ?? "") ?? [undefined, "0", `${length - 1}`];
@@ -38,23 +80,27 @@ function rangeOf(header: string | undefined, length: number): { from: number; to
 }
 
 function answer(
-  source: FileSource,
+  places: Places,
   request: IncomingMessage,
   response: ServerResponse,
   what: string,
   query: URLSearchParams,
 ): void {
-  const place = follow(source, JSON.parse(query.get("at") ?? "[]") as Step[]);
+  const { source, listing, names } = places.at(query.get("at") ?? "[]");
   if (what === "list") {
-    const names = place.list();
     response.setHeader("Content-Type", "application/json");
-    response.end(JSON.stringify({ location: place.location, names, hasParent: names.includes("parent") }));
+    response.end(JSON.stringify(listing));
+    return;
+  }
+  if (what === "gathered") {
+    const parts = [...gathered(listing).keys()].map((name) => readWhole(source.open(name), MOST_BYTES));
+    response.setHeader("Content-Type", "application/octet-stream");
+    response.end(Buffer.concat(parts));
     return;
   }
   const name = query.get("name") ?? "";
-  if (!STORED_PACK.test(name) && !place.list().includes(name))
-    throw new ImageError("no such file", { file: name });
-  const file = place.open(name);
+  if (!STORED_PACK.test(name) && !names.has(name)) throw new ImageError("no such file", { file: name });
+  const file = source.open(name);
   try {
     response.setHeader("X-Size", `${file.length}`);
     if (what === "size") {
@@ -79,6 +125,7 @@ function answer(
  */
 export async function serveView(source: FileSource, port: number): Promise<{ url: string; server: Server }> {
   const token = randomBytes(16).toString("hex");
+  const places = new Places(source);
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://localhost");
     const [, given, what] = url.pathname.split("/");
@@ -92,7 +139,7 @@ export async function serveView(source: FileSource, port: number): Promise<{ url
         response.setHeader("Content-Type", "text/html; charset=utf-8");
         response.end(readFileSync(asset("view.html")));
       } else {
-        answer(source, request, response, what, url.searchParams);
+        answer(places, request, response, what, url.searchParams);
       }
     } catch (error) {
       response.statusCode = error instanceof CriuWasmError ? 422 : 500;
@@ -108,15 +155,18 @@ export async function serveView(source: FileSource, port: number): Promise<{ url
 }
 
 async function view(
-  directory: string,
+  path: string,
   options: { port: number; json?: boolean },
   terminal: Terminal,
 ): Promise<void> {
-  const source = new DirectorySource(directory);
-  openSource(source).close();
-  const { url, server } = await serveView(source, options.port);
-  await terminal.print(options.json ? machineJson({ url }) : `${url}\nCtrl-C ends it.\n`);
-  await new Promise((resolve) => server.once("close", resolve));
+  const checkpoint = await openInput(path, terminal);
+  try {
+    const { url, server } = await serveView(checkpoint.source, options.port);
+    await terminal.print(options.json ? machineJson({ url }) : `${url}\nCtrl-C ends it.\n`);
+    await new Promise((resolve) => server.once("close", resolve));
+  } finally {
+    checkpoint.close();
+  }
 }
 
 function portNumber(text: string): number {
@@ -127,9 +177,9 @@ function portNumber(text: string): number {
 
 const MANUAL: Manual = {
   name: "view",
-  synopsis: "[DIR] [--port PORT] [--json]",
+  synopsis: "[PATH] [--port PORT] [--json]",
   description: [
-    "Shows a checkpoint in a browser: prints an address to open. It is served on the loopback address only, to who knows the address, until Ctrl-C.",
+    "Shows a checkpoint in a browser: prints an address to open. PATH is its directory, by default the current one, or a tar archive of it. It is served on the loopback address only, to who knows the address, until Ctrl-C.",
     "The same page, dist/view.html of the package, also works without a server: open it and drop a directory or a tar archive on it. Nothing is sent anywhere.",
   ],
   examples: [["criu-wasm view images", "Prints an address like http://127.0.0.1:40123/…/."]],
@@ -137,10 +187,8 @@ const MANUAL: Manual = {
 
 export function viewCommand(terminal: Terminal): Command {
   return newCommand(MANUAL)
-    .argument("[dir]", "directory of the checkpoint", ".")
+    .argument("[path]", "directory of the checkpoint, or a tar archive", ".")
     .option("--port <port>", "of the loopback address (default: a free one)", portNumber, 0)
     .addOption(json())
-    .action((directory: string, options: { port: number; json?: boolean }) =>
-      view(directory, options, terminal),
-    );
+    .action((path: string, options: { port: number; json?: boolean }) => view(path, options, terminal));
 }

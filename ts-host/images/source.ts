@@ -25,6 +25,20 @@ export interface FileSource {
   elsewhere?(path: string): FileSource;
 }
 
+/** Bytes in memory as a file. */
+export function bytesFile(path: string, bytes: Uint8Array): RandomFile {
+  return {
+    path,
+    length: bytes.length,
+    read(into, offset) {
+      if (offset + into.length > bytes.length)
+        throw new ImageError("the file ends too early", { file: path, offset: bytes.length });
+      into.set(bytes.subarray(offset, offset + into.length));
+    },
+    close() {},
+  };
+}
+
 /** The whole content of a file of at most `limit` bytes; closes the file. */
 export function readWhole(file: RandomFile, limit: number): Uint8Array {
   try {

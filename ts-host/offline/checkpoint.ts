@@ -21,7 +21,8 @@ const MAX_GENERATIONS = 1000;
 
 export class Checkpoint {
   readonly reader: CheckpointReader;
-  readonly #source: FileSource;
+  /** The files that it is read from. */
+  readonly source: FileSource;
   readonly #generation: number;
   readonly #afterClose: () => void;
   #parent: Checkpoint | undefined | "unknown" = "unknown";
@@ -40,7 +41,7 @@ export class Checkpoint {
   ) {
     this.#afterClose = afterClose;
     this.reader = reader;
-    this.#source = source;
+    this.source = source;
     this.#generation = generation;
   }
 
@@ -78,7 +79,7 @@ export class Checkpoint {
   }
 
   #openParent(): Checkpoint | undefined {
-    const source = this.#source.parent();
+    const source = this.source.parent();
     if (source === undefined) return undefined;
     if (this.#generation >= MAX_GENERATIONS) {
       throw new ImageError(`continues more than ${MAX_GENERATIONS} checkpoints`, { file: this.location });

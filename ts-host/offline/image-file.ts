@@ -9,7 +9,7 @@ import { FramedFile, kindOfImage, parseImageFileName, readRecords } from "../ima
 import { jsonOf, jsonOfFile } from "../images/json/to-json.ts";
 import { isNativeName, METADATA_NAME } from "../images/native-format.ts";
 import { openCheckpoint } from "../images/open.ts";
-import { type RandomFile, readWhole } from "../images/source.ts";
+import { bytesFile, type RandomFile, readWhole } from "../images/source.ts";
 
 /** Most bytes of an image file: it is held in memory. */
 const MAX_IMAGE = 2 ** 30;
@@ -87,12 +87,7 @@ function kindIn(file: RandomFile): ImageKind {
 
 /** The image in `bytes`; its header says what it is. `path` is for messages. */
 export function imageOfBytes(bytes: Uint8Array, path: string): ImageFile {
-  return imageIn({
-    path,
-    length: bytes.length,
-    read: (into, offset) => into.set(bytes.subarray(offset, offset + into.length)),
-    close() {},
-  });
+  return imageIn(bytesFile(path, bytes));
 }
 
 function imageOfRecords(kind: ImageKind, records: ImageRecord[], size: number): ImageFile {

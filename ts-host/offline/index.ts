@@ -26,5 +26,6 @@ export {
   utf16Pattern,
 } from "./search/index.ts";
 export type { Selection } from "./select.ts";
+export { OpenFiles, type Owner } from "./sharing.ts";
 export { type MappingSummary, type PageSummary, type ProcessSummary, summarize } from "./summary.ts";
-export { describeFinding, type Finding, validate } from "./validate/index.ts";
+export { describeFinding, type Finding, validate, validateInSteps } from "./validate/index.ts";

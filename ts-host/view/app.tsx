@@ -1,8 +1,9 @@
 /** The viewer's page: the process tree on the left, what is known of one process on the right. */
 import { render } from "preact";
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import workerCode from "worker-code";
 import { DiffPanel, FindingsPanel } from "./checks.tsx";
+import { Choose } from "./choose.tsx";
 import { Client } from "./client.ts";
 import { DescriptorsPanel } from "./descriptors.tsx";
 import { chosenFiles, droppedFiles } from "./files.ts";
@@ -10,7 +11,7 @@ import { MemoryPanel } from "./memory.tsx";
 import type { Origin, Overview, ProcessView } from "./protocol.ts";
 import { SearchPanel } from "./search.tsx";
 import { ProcessPanel, ThreadsPanel } from "./threads.tsx";
-import { Tree } from "./tree.tsx";
+import { inTreeOrder, Tree } from "./tree.tsx";
 
 const client = new Client(workerCode);
 
@@ -23,29 +24,14 @@ const served = new URLSearchParams(location.hash.slice(1)).get("from");
 const HELP = "j k process · 1-7 tab · g address · / search · [ ] page of memory · t theme · o open";
 
 function Chooser({ open }: { open: (origin: Origin) => void }) {
+  const choose = (files: FileList | null) => open({ files: chosenFiles(files) });
   return (
     <div class="chooser">
       <h1>criu-wasm view</h1>
-      <p>Drop a checkpoint here: its directory, or a tar archive, also with gzip, of CRIU or criu-wasm.</p>
+      <p>Drop a checkpoint here: its directory, or a tar archive, also compressed, of CRIU or criu-wasm.</p>
       <p>
-        <label class="button">
-          Choose a directory
-          <input
-            id="directory"
-            type="file"
-            {...{ webkitdirectory: true }}
-            onChange={(event) => open({ files: chosenFiles(event.currentTarget.files) })}
-          />
-        </label>
-        <label class="button">
-          Choose an archive
-          <input
-            id="archive"
-            type="file"
-            accept=".tar,.gz,.tgz"
-            onChange={(event) => open({ files: chosenFiles(event.currentTarget.files) })}
-          />
-        </label>
+        <Choose id="directory" label="Choose a directory" choose={choose} isDirectory />
+        <Choose id="archive" label="Choose an archive" choose={choose} />
       </p>
       <p class="quiet">It stays in this page: nothing is sent anywhere.</p>
     </div>
@@ -61,6 +47,7 @@ function App() {
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState(false);
   const addressInput = useRef<HTMLInputElement>(null);
+  const lines = useMemo(() => inTreeOrder(overview?.processes ?? []), [overview]);
 
   const open = useCallback(async (origin: Origin) => {
     setError(undefined);
@@ -69,7 +56,7 @@ function App() {
       const found = await client.ask("open", origin);
       setProcess(undefined);
       setOverview(found);
-      setPid(found.processes[0]?.pid);
+      setPid(inTreeOrder(found.processes)[0]?.pid);
     } catch (failure) {
       setError((failure as Error).message);
     }
@@ -103,7 +90,6 @@ function App() {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.target instanceof HTMLInputElement || event.ctrlKey || event.metaKey || event.altKey) return;
-      const lines = overview?.processes ?? [];
       const step = { j: 1, k: -1 }[event.key];
       const number = Number(event.key);
       if (step !== undefined) {
@@ -125,7 +111,7 @@ function App() {
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  }, [overview]);
+  }, [lines]);
 
   useEffect(() => {
     const over = (event: DragEvent) => event.preventDefault();
@@ -159,7 +145,7 @@ function App() {
       <header>
         <strong>{overview.location}</strong>
         <span class="quiet">
-          {overview.format}, {overview.processes.length} processes
+          {overview.format}, {lines.length} {lines.length === 1 ? "process" : "processes"}
           {overview.generations > 1 && `, continues ${overview.generations - 1}`}
         </span>
         <span class="help quiet">{HELP}</span>
@@ -167,7 +153,7 @@ function App() {
           ◐
         </button>
       </header>
-      <Tree lines={overview.processes} selected={pid} select={setPid} />
+      <Tree lines={lines} selected={pid} select={setPid} />
       <section class="detail">
         <div class="tabs" role="tablist">
           {TABS.map((name) => (
@@ -181,13 +167,18 @@ function App() {
               {name}
             </button>
           ))}
+          {process && (
+            <span class="title" title={process.executable}>
+              <b>{process.pid}</b> {process.name} <span class="quiet">{process.executable}</span>
+            </span>
+          )}
         </div>
         {error && (
           <p class="error" role="alert">
             {error}
           </p>
         )}
-        <div class="panel">
+        <div class={`panel of-${tab.toLowerCase()}`} data-pid={process?.pid}>
           {process && tab === "Memory" && (
             <MemoryPanel
               client={client}
@@ -197,11 +188,13 @@ function App() {
               input={addressInput}
             />
           )}
-          {process && tab === "Descriptors" && <DescriptorsPanel process={process} />}
+          {process && tab === "Descriptors" && (
+            <DescriptorsPanel client={client} pid={process.pid} select={setPid} />
+          )}
           {process && tab === "Threads" && <ThreadsPanel process={process} goTo={goTo} />}
-          {process && tab === "Process" && <ProcessPanel process={process} />}
-          {tab === "Search" && <SearchPanel client={client} pid={pid} goTo={goTo} />}
-          {tab === "Diff" && <DiffPanel client={client} goTo={goTo} />}
+          {process && tab === "Process" && <ProcessPanel process={process} goTo={goTo} />}
+          {tab === "Search" && <SearchPanel key={overview.location} client={client} pid={pid} goTo={goTo} />}
+          {tab === "Diff" && <DiffPanel key={overview.location} client={client} goTo={goTo} />}
           {tab === "Findings" && <FindingsPanel client={client} of={overview.location} />}
         </div>
       </section>

@@ -1,18 +1,26 @@
 /** What is wrong with the checkpoint, and what is different from an earlier one. */
 import { useEffect, useState } from "preact/hooks";
+import { Choose } from "./choose.tsx";
 import type { Client } from "./client.ts";
 import { chosenFiles } from "./files.ts";
+import { Progress, useWork } from "./progress.tsx";
 import type { DiffView, FindingView } from "./protocol.ts";
 
 export function FindingsPanel({ client, of }: { client: Client; of: string }) {
   const [findings, setFindings] = useState<FindingView[]>();
-  const [error, setError] = useState<string>();
+  const work = useWork();
   useEffect(() => {
     setFindings(undefined);
-    client.ask("validate", {}).then(setFindings, (failure: Error) => setError(failure.message));
+    work.run(async (patience) => setFindings(await client.ask("validate", {}, patience)));
   }, [client, of]);
-  if (error) return <p class="error">{error}</p>;
-  if (findings === undefined) return <p role="status">Reading everything …</p>;
+  if (findings === undefined) {
+    return (
+      <>
+        <p role="status">{work.part === undefined ? "Stopped." : "Reading everything …"}</p>
+        <Progress {...work} />
+      </>
+    );
+  }
   if (findings.length === 0)
     return <p role="status">Nothing is wrong: every image is sound, every reference leads somewhere.</p>;
   return (
@@ -34,33 +42,18 @@ export function DiffPanel({
   goTo: (address: string, pid: number) => void;
 }) {
   const [found, setFound] = useState<DiffView[]>();
-  const [progress, setProgress] = useState<number>();
-  const [error, setError] = useState<string>();
-  const compare = async (list: FileList | null) => {
-    setError(undefined);
-    setProgress(0);
-    try {
-      setFound(await client.ask("diff", { files: chosenFiles(list) }, setProgress));
-    } catch (failure) {
-      setError((failure as Error).message);
-    }
-    setProgress(undefined);
+  const work = useWork();
+  const compare = (list: FileList | null) => {
+    setFound(undefined);
+    work.run(async (patience) => setFound(await client.ask("diff", { files: chosenFiles(list) }, patience)));
   };
   return (
     <>
       <p>
-        <label class="button">
-          Compare with an earlier checkpoint
-          <input
-            id="before"
-            type="file"
-            {...{ webkitdirectory: true }}
-            onChange={(event) => compare(event.currentTarget.files)}
-          />
-        </label>
+        <Choose id="before" label="Compare with an earlier checkpoint" choose={compare} isDirectory />
+        <Choose id="before-archive" label="… in an archive" choose={compare} />
       </p>
-      {progress !== undefined && <progress value={progress} />}
-      {error && <p class="error">{error}</p>}
+      <Progress {...work} />
       {found?.length === 0 && <p role="status">No difference.</p>}
       {found?.map(({ pid, name, is, changes, memory, compared }) => (
         <section key={pid} class="difference">

@@ -31,16 +31,24 @@ export class Client {
     else waiting.resolve(reply.answer);
   }
 
+  /** `signal`: where the answer may come to be not wanted any more; the promise is then never settled. */
   ask<Q extends Question>(
     question: Q,
     ask: Asks[Q]["ask"],
-    progress: (part: number) => void = () => {},
+    { progress = () => {}, signal }: { progress?: (part: number) => void; signal?: AbortSignal } = {},
   ): Promise<Asks[Q]["answer"]> {
     this.#last += 1;
-    const request: Request = { id: this.#last, question, ask };
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(request.id, { resolve: resolve as (answer: unknown) => void, reject, progress });
-      this.#worker.postMessage(request);
+    const id = this.#last;
+    signal?.addEventListener("abort", () => {
+      if (this.#waiting.delete(id)) this.#post({ id, stop: true });
     });
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject, progress });
+      this.#post({ id, question, ask });
+    });
+  }
+
+  #post(request: Request): void {
+    this.#worker.postMessage(request);
   }
 }

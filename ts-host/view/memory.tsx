@@ -1,12 +1,16 @@
 /** Memory: a picture of the address space, the mappings, and a hexdump of one place. */
 import type { RefObject } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { Client } from "./client.ts";
+import { AddressSpace, KINDS, Strip } from "./picture.tsx";
 import type { HexView, MappingView, PageKind, ProcessView } from "./protocol.ts";
+import { Rows } from "./rows.tsx";
 import { sizeText } from "./tree.tsx";
 
-const ROWS = 32;
-const KINDS: PageKind[] = ["stored", "shared", "duplicate", "zero", "parent", "outside"];
+/** Lines of the hexdump. */
+const LINES = 16;
+/** Pixels of a mapping. */
+const MAPPING = 22;
 const MEANINGS: Record<PageKind, string> = {
   stored: "in the images",
   shared: "shared memory",
@@ -15,45 +19,6 @@ const MEANINGS: Record<PageKind, string> = {
   parent: "in a parent checkpoint",
   outside: "in a file, or the kernel's",
 };
-
-function colourOf(kind: PageKind): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${kind}`);
-}
-
-/** One mapping as a strip: its pages from left to right. */
-function Strip({ mapping, pick }: { mapping: MappingView; pick: (page: number) => void }) {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => {
-    const draw = () => {
-      const context = canvas.current?.getContext("2d");
-      if (!canvas.current || !context) return;
-      const { width, height } = canvas.current;
-      context.clearRect(0, 0, width, height);
-      let done = 0;
-      for (const [pages, kind] of mapping.runs) {
-        const from = (done / mapping.pages) * width;
-        done += pages;
-        context.fillStyle = colourOf(kind);
-        // At least a pixel: a single page in many is what one looks for.
-        context.fillRect(from, 0, Math.max(1, (done / mapping.pages) * width - from), height);
-      }
-    };
-    draw();
-    addEventListener("theme", draw);
-    return () => removeEventListener("theme", draw);
-  }, [mapping]);
-  return (
-    <canvas
-      ref={canvas}
-      width={480}
-      height={12}
-      onClick={(event) => {
-        const { width } = event.currentTarget.getBoundingClientRect();
-        pick(Math.min(mapping.pages - 1, Math.floor((event.offsetX / width) * mapping.pages)));
-      }}
-    />
-  );
-}
 
 function Legend({ mappings }: { mappings: readonly MappingView[] }) {
   const pages = new Map<PageKind, number>();
@@ -85,34 +50,34 @@ export function MemoryPanel({
   input: RefObject<HTMLInputElement | null>;
 }) {
   const { mappings, pid, threads } = process;
-  const stack = threads[0]?.registers.find(([name]) => name === "sp")?.[1];
+  const stack = threads[0]?.registers.find(({ name, isMapped }) => name === "sp" && isMapped)?.value;
   const start = address ?? stack ?? mappings[0]?.start;
   return (
     <>
       {start !== undefined && <Hexdump client={client} pid={pid} address={start} goTo={goTo} input={input} />}
+      {mappings.length > 0 && <AddressSpace mappings={mappings} goTo={goTo} />}
       <Legend mappings={mappings} />
-      <table class="mappings">
-        <tbody>
-          {mappings.map((mapping) => (
-            <tr key={mapping.start} data-kind={mapping.kind}>
-              <td>
-                <button type="button" class="link mono" onClick={() => goTo(mapping.start)}>
-                  {mapping.start}-{mapping.end}
-                </button>
-              </td>
-              <td class="mono">{mapping.protection}</td>
-              <td class="number">{sizeText(mapping.pages * 4096)}</td>
-              <td>
-                <Strip
-                  mapping={mapping}
-                  pick={(page) => goTo((BigInt(`0x${mapping.start}`) + BigInt(page) * 4096n).toString(16))}
-                />
-              </td>
-              <td class="name">{mapping.name || mapping.kind}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Rows
+        items={mappings}
+        height={MAPPING}
+        name="mappings"
+        row={(mapping) => (
+          <div class="mapping" data-kind={mapping.kind}>
+            <button type="button" class="link mono" onClick={() => goTo(mapping.start)}>
+              {mapping.start}-{mapping.end}
+            </button>
+            <span class="mono">{mapping.protection}</span>
+            <span class="number">{sizeText(mapping.pages * 4096)}</span>
+            <Strip
+              mapping={mapping}
+              pick={(page) => goTo((BigInt(`0x${mapping.start}`) + BigInt(page) * 4096n).toString(16))}
+            />
+            <span class="name" title={mapping.name}>
+              {mapping.name || mapping.kind}
+            </span>
+          </div>
+        )}
+      />
       {mappings.length === 0 && <p class="quiet">No memory: the process has ended.</p>}
     </>
   );
@@ -139,7 +104,7 @@ function Hexdump({
   };
   useEffect(() => {
     let isCurrent = true;
-    client.ask("hexdump", { pid, address, rows: ROWS }).then((found) => isCurrent && setView(found));
+    client.ask("hexdump", { pid, address, rows: LINES }).then((found) => isCurrent && setView(found));
     return () => {
       isCurrent = false;
     };
@@ -147,8 +112,8 @@ function Hexdump({
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (event.target instanceof HTMLInputElement) return;
-      if (event.key === "]") move(ROWS);
-      else if (event.key === "[") move(-ROWS);
+      if (event.key === "]") move(LINES);
+      else if (event.key === "[") move(-LINES);
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
@@ -169,10 +134,10 @@ function Hexdump({
           <input ref={input} class={wrong ? "mono wrong" : "mono"} name="address" placeholder={address} />
         </label>
         <button type="submit">Go</button>
-        <button type="button" onClick={() => move(-ROWS)} title="page up ([)">
+        <button type="button" onClick={() => move(-LINES)} title="page up ([)">
           ▲
         </button>
-        <button type="button" onClick={() => move(ROWS)} title="page down (])">
+        <button type="button" onClick={() => move(LINES)} title="page down (])">
           ▼
         </button>
         <span class="quiet">{view?.mapping}</span>

@@ -12,6 +12,7 @@ export type Origin = { files: readonly NamedFile[] } | { url: string };
 export interface Asks {
   open: { ask: Origin; answer: Overview };
   process: { ask: { pid: number }; answer: ProcessView };
+  descriptors: { ask: { pid: number }; answer: DescriptorView[] };
   hexdump: { ask: { pid: number; address: string; rows: number }; answer: HexView };
   search: { ask: { pid?: number; mode: SearchMode; pattern: string }; answer: SearchView };
   validate: { ask: Record<string, never>; answer: FindingView[] };
@@ -21,11 +22,8 @@ export interface Asks {
 export type Question = keyof Asks;
 export type SearchMode = "text" | "utf16" | "hex" | "regex";
 
-export interface Request {
-  id: number;
-  question: Question;
-  ask: unknown;
-}
+/** A question, or that the answer to one is not wanted any more. */
+export type Request = { id: number; question: Question; ask: unknown } | { id: number; stop: true };
 
 /** An answer, an error, or how far the work is, from 0 to 1. */
 export type Reply =
@@ -64,15 +62,21 @@ export interface MappingView {
   runs: [pages: number, kind: PageKind][];
 }
 
+/** Descriptors of processes: how many, and the first of them. */
+export interface OwnersView {
+  count: number;
+  first: readonly { pid: number; fd: number }[];
+}
+
 export interface DescriptorView {
   fd: number;
   type: string;
   text: string;
   closeOnExec: boolean;
-  /** Other descriptors that are the same open file: "pid:fd". */
-  sharedWith: string[];
+  /** Other descriptors that are the same open file. */
+  sharedWith: OwnersView;
   /** The descriptors that have the other end of a socket or pipe. */
-  peers: string[];
+  peers: OwnersView;
 }
 
 export interface ThreadView {
@@ -80,7 +84,25 @@ export interface ThreadView {
   name: string;
   architecture: string;
   blocked: string;
-  registers: [name: string, value: string][];
+  /** Signals that are pending for it alone. */
+  pending: string;
+  registers: RegisterView[];
+}
+
+export interface RegisterView {
+  name: string;
+  value: string;
+  /** It is an address that is mapped. */
+  isMapped: boolean;
+}
+
+/** What a process does about a signal, where that is not the default. */
+export interface ActionView {
+  signal: string;
+  /** Address of the handler; absent: the signal is ignored. */
+  handler?: string;
+  flags: string;
+  blocked: string;
 }
 
 export interface ProcessView {
@@ -93,8 +115,8 @@ export interface ProcessView {
   environment: string[];
   /** Signals that are pending for the whole process. */
   pending: string[];
+  actions: ActionView[];
   mappings: MappingView[];
-  descriptors: DescriptorView[];
   threads: ThreadView[];
 }
 

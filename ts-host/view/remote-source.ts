@@ -1,9 +1,34 @@
 /** The files of a checkpoint that `criu-wasm view` serves, read by a worker of its page. */
 import { ImageError } from "../errors.ts";
-import type { FileSource, RandomFile } from "../images/source.ts";
+import { bytesFile, type FileSource, type RandomFile } from "../images/source.ts";
 
 /** A step from one directory to another: to its parent checkpoint, or along a path. */
 export type Step = { parent: true } | { elsewhere: string };
+
+/** What a directory has; sizes of its files in bytes, in the order of the names, or null for what is none. */
+export interface Listing {
+  location: string;
+  names: string[];
+  sizes: (number | null)[];
+  hasParent: boolean;
+}
+
+/** A file of at most so many bytes comes together with the others like it, up to a limit for all: one question for many. */
+const MOST_OF_ONE = 64 << 10;
+const MOST_OF_ALL = 128 << 20;
+
+/** Names of the files that come together, in their order, with where each begins. */
+export function gathered({ names, sizes }: Listing): Map<string, number> {
+  const places = new Map<string, number>();
+  let total = 0;
+  for (const [index, name] of names.entries()) {
+    const size = sizes[index];
+    if (size === null || size > MOST_OF_ONE || total + size > MOST_OF_ALL) continue;
+    places.set(name, total);
+    total += size;
+  }
+  return places;
+}
 
 /** Asks and waits: only workers may. */
 function get(url: string, range?: string): XMLHttpRequest {
@@ -22,7 +47,9 @@ export class RemoteSource implements FileSource {
   readonly location: string;
   readonly #url: string;
   readonly #steps: readonly Step[];
-  #listing: { location: string; names: string[]; hasParent: boolean } | undefined;
+  #listing: Listing | undefined;
+  #sizes: Map<string, number | null> | undefined;
+  #gathered: { places: Map<string, number>; bytes: Uint8Array } | undefined;
 
   constructor(url: string, steps: readonly Step[] = []) {
     this.#url = url;
@@ -35,20 +62,41 @@ export class RemoteSource implements FileSource {
     return `${this.#url}${what}?${query}`;
   }
 
-  #list() {
+  #list(): Listing {
     this.#listing ??= JSON.parse(
       new TextDecoder().decode(get(this.#address("list")).response as ArrayBuffer),
-    );
-    return this.#listing!;
+    ) as Listing;
+    return this.#listing;
+  }
+
+  /** Of what is listed; packs of a store are not, and are asked for. */
+  #sizeOf(name: string): number {
+    const { names, sizes } = this.#list();
+    this.#sizes ??= new Map(names.map((listed, index) => [listed, sizes[index]]));
+    return this.#sizes.get(name) ?? Number(get(this.#address("size", { name })).getResponseHeader("X-Size"));
   }
 
   list(): string[] {
-    return this.#list().names;
+    return [...this.#list().names];
+  }
+
+  /** The file, where it is one of those that come together. */
+  #smallFile(name: string): RandomFile | undefined {
+    this.#gathered ??= {
+      places: gathered(this.#list()),
+      bytes: new Uint8Array(get(this.#address("gathered")).response as ArrayBuffer),
+    };
+    const { places, bytes } = this.#gathered;
+    const place = places.get(name);
+    if (place === undefined) return undefined;
+    return bytesFile(`${this.location}/${name}`, bytes.subarray(place, place + this.#sizeOf(name)));
   }
 
   open(name: string): RandomFile {
+    const small = this.#smallFile(name);
+    if (small !== undefined) return small;
     const url = this.#address("file", { name });
-    const length = Number(get(this.#address("size", { name })).getResponseHeader("X-Size"));
+    const length = this.#sizeOf(name);
     return {
       path: `${this.location}/${name}`,
       length,

@@ -1,7 +1,12 @@
 /** Search in the memory of one process or of all. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Client } from "./client.ts";
+import { Progress, useWork } from "./progress.tsx";
 import type { SearchMode, SearchView } from "./protocol.ts";
+import { Rows } from "./rows.tsx";
+
+/** Pixels of a match. */
+const MATCH = 22;
 
 const MODES: [SearchMode, string][] = [
   ["text", "text"],
@@ -22,22 +27,14 @@ export function SearchPanel({
   const [mode, setMode] = useState<SearchMode>("text");
   const [everywhere, setEverywhere] = useState(true);
   const [found, setFound] = useState<SearchView>();
-  const [progress, setProgress] = useState<number>();
-  const [error, setError] = useState<string>();
+  const work = useWork();
   const input = useRef<HTMLInputElement>(null);
   useEffect(() => input.current?.focus(), []);
-  const search = async (event: Event) => {
+  const search = (event: Event) => {
     event.preventDefault();
-    setError(undefined);
     setFound(undefined);
-    setProgress(0);
-    try {
-      const ask = { mode, pattern: input.current!.value, ...(everywhere ? {} : { pid }) };
-      setFound(await client.ask("search", ask, setProgress));
-    } catch (failure) {
-      setError((failure as Error).message);
-    }
-    setProgress(undefined);
+    const ask = { mode, pattern: input.current!.value, ...(everywhere ? {} : { pid }) };
+    work.run(async (patience) => setFound(await client.ask("search", ask, patience)));
   };
   return (
     <>
@@ -56,28 +53,26 @@ export function SearchPanel({
         </label>
         <button type="submit">Search</button>
       </form>
-      {progress !== undefined && <progress value={progress} />}
-      {error && (
-        <p class="error" role="alert">
-          {error}
-        </p>
-      )}
+      <Progress {...work} />
       {found && (
         <p role="status">
           {found.matches.length} {found.matches.length === 1 ? "match" : "matches"}
           {found.isCut && " and more"}
         </p>
       )}
-      <pre class="matches">
-        {found?.matches.map(({ pid: owner, address, line, mapping }) => (
-          <div key={`${owner} ${address}`}>
+      <Rows
+        items={found?.matches ?? []}
+        height={MATCH}
+        name="matches"
+        row={({ pid: owner, address, line, mapping }) => (
+          <>
             <button type="button" class="link mono" onClick={() => goTo(address, owner)}>
               {String(owner).padStart(7)} {line}
             </button>{" "}
             <span class="quiet">{mapping}</span>
-          </div>
-        ))}
-      </pre>
+          </>
+        )}
+      />
     </>
   );
 }

@@ -1,23 +1,20 @@
 /** Threads with their registers; arguments, environment and signals of the process. */
 import type { ProcessView } from "./protocol.ts";
 
-/** Registers that point into memory, mostly: a click goes there. */
-const POINTERS = new Set(["ip", "sp", "bp", "pc", "fs_base"]);
-
 export function ThreadsPanel({ process, goTo }: { process: ProcessView; goTo: (address: string) => void }) {
   return (
     <>
-      {process.threads.map(({ tid, name, architecture, blocked, registers }, index) => (
+      {process.threads.map(({ tid, name, architecture, blocked, pending, registers }, index) => (
         <details key={tid} open={index === 0} class="thread">
           <summary>
             <b>{tid}</b> {name} <span class="quiet">{architecture}</span>
           </summary>
           <dl class="registers">
-            {registers.map(([register, value]) => (
+            {registers.map(({ name: register, value, isMapped }) => (
               <div key={register}>
                 <dt>{register}</dt>
                 <dd class="mono">
-                  {POINTERS.has(register) ? (
+                  {isMapped ? (
                     <button type="button" class="link mono" onClick={() => goTo(value)}>
                       {value}
                     </button>
@@ -28,6 +25,7 @@ export function ThreadsPanel({ process, goTo }: { process: ProcessView; goTo: (a
               </div>
             ))}
           </dl>
+          {pending !== "" && <p>pending {pending}</p>}
           {blocked !== "" && <p class="quiet">blocks {blocked}</p>}
         </details>
       ))}
@@ -44,14 +42,44 @@ function List({ title, lines }: { title: string; lines: readonly string[] }) {
   );
 }
 
-export function ProcessPanel({ process }: { process: ProcessView }) {
+function Actions({ process, goTo }: { process: ProcessView; goTo: (address: string) => void }) {
+  return (
+    <>
+      <h2>Signal actions</h2>
+      {process.actions.length === 0 && <p class="quiet">all default</p>}
+      <table class="actions">
+        <tbody>
+          {process.actions.map(({ signal, handler, flags, blocked }) => (
+            <tr key={signal}>
+              <td>{signal}</td>
+              <td>
+                {handler === undefined ? (
+                  "ignored"
+                ) : (
+                  <button type="button" class="link mono" onClick={() => goTo(handler)}>
+                    {handler}
+                  </button>
+                )}
+              </td>
+              <td class="quiet">{flags}</td>
+              <td class="quiet">{blocked === "" ? "" : `blocks ${blocked}`}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+export function ProcessPanel({ process, goTo }: { process: ProcessView; goTo: (address: string) => void }) {
   const { executable, workingDirectory, root, pending } = process;
   return (
     <>
       <List title="Program" lines={[executable, `in ${workingDirectory}`, `root ${root}`]} />
       <List title="Arguments" lines={process.arguments} />
-      <List title="Environment" lines={process.environment} />
+      <Actions process={process} goTo={goTo} />
       <List title="Pending signals" lines={pending} />
+      <List title="Environment" lines={process.environment} />
     </>
   );
 }

@@ -1,27 +1,29 @@
 /** The processes, children under their parents. */
 import type { ProcessLine } from "./protocol.ts";
+import { Rows } from "./rows.tsx";
 
-/** How deep a process is under the root, by its pid; processes come after their parents. */
-function depths(lines: readonly ProcessLine[]): Map<number, number> {
-  const depth = new Map<number, number>();
-  for (const { pid, parentPid } of lines) depth.set(pid, (depth.get(parentPid) ?? -1) + 1);
-  return depth;
+/** A process, and how deep it is under the root. */
+export interface TreeLine extends ProcessLine {
+  depth: number;
 }
 
 /** Each process directly followed by its descendants. */
-function inTreeOrder(lines: readonly ProcessLine[]): ProcessLine[] {
-  const children = new Map<number, ProcessLine[]>();
+export function inTreeOrder(lines: readonly ProcessLine[]): TreeLine[] {
   const pids = new Set(lines.map(({ pid }) => pid));
+  const children = new Map<number, ProcessLine[]>();
   for (const line of lines) {
     const parent = pids.has(line.parentPid) ? line.parentPid : 0;
-    children.set(parent, [...(children.get(parent) ?? []), line]);
+    const siblings = children.get(parent);
+    if (siblings === undefined) children.set(parent, [line]);
+    else siblings.push(line);
   }
-  const ordered: ProcessLine[] = [];
-  const waiting = [...(children.get(0) ?? [])].reverse();
+  const ordered: TreeLine[] = [];
+  const waiting = [...(children.get(0) ?? [])].reverse().map((line) => ({ ...line, depth: 0 }));
   while (waiting.length > 0) {
     const line = waiting.pop()!;
     ordered.push(line);
-    waiting.push(...[...(children.get(line.pid) ?? [])].reverse());
+    const below = [...(children.get(line.pid) ?? [])].reverse();
+    waiting.push(...below.map((child) => ({ ...child, depth: line.depth + 1 })));
     children.delete(line.pid);
   }
   return ordered;
@@ -38,35 +40,44 @@ export function sizeText(bytes: number): string {
   return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 
+/** Pixels of a line. */
+const LINE = 26;
+
 export function Tree({
   lines,
   selected,
   select,
 }: {
-  lines: readonly ProcessLine[];
+  lines: readonly TreeLine[];
   selected: number | undefined;
   select: (pid: number) => void;
 }) {
-  const depth = depths(lines);
   return (
-    <div class="tree" role="listbox" aria-label="processes">
-      {inTreeOrder(lines).map(({ pid, name, state, threads, stored }) => (
+    <Rows
+      items={lines}
+      height={LINE}
+      name="tree"
+      role="listbox"
+      selected={lines.findIndex(({ pid }) => pid === selected)}
+      row={({ pid, name, state, threads, stored, depth }) => (
         <button
           type="button"
-          key={pid}
           role="option"
           aria-selected={pid === selected}
-          style={{ paddingLeft: `${0.6 + (depth.get(pid) ?? 0)}em` }}
+          style={{ paddingLeft: `${0.6 + depth}em` }}
           onClick={() => select(pid)}
         >
-          <span class="pid">{pid}</span> {name || "?"}
-          <span class="quiet">
-            {state === "running" ? "" : ` ${state}`}
-            {threads > 1 ? ` ${threads} threads` : ""}
+          <span class="pid">{pid}</span>
+          <span class="about">
+            {name || "?"}
+            <span class="quiet">
+              {state === "running" ? "" : ` ${state}`}
+              {threads > 1 ? ` ${threads} threads` : ""}
+            </span>
           </span>
           <span class="size">{stored > 0 ? sizeText(stored) : ""}</span>
         </button>
-      ))}
-    </div>
+      )}
+    />
   );
 }

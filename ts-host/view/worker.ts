@@ -1,13 +1,25 @@
 /** The worker of the viewer: has the checkpoint open and answers the page. */
 import { CriuWasmError, describe } from "../errors.ts";
-import { signalName } from "../kernel/abi/signal.ts";
+import {
+  SA_NOCLDSTOP,
+  SA_NOCLDWAIT,
+  SA_NODEFER,
+  SA_ONSTACK,
+  SA_RESETHAND,
+  SA_RESTART,
+  SA_SIGINFO,
+  SIG_DFL,
+  SIG_IGN,
+  signalName,
+} from "../kernel/abi/signal.ts";
+import { actionOf } from "../kinds/signal-actions.ts";
 import { openFiles } from "../offline/browser-files.ts";
 import { Checkpoint } from "../offline/checkpoint.ts";
 import { diff, isDifferent, type ProcessDiff } from "../offline/diff.ts";
 import { hexdumpRows, hexLine } from "../offline/hexdump.ts";
 import type { Mapping } from "../offline/mapping.ts";
 import type { Piece } from "../offline/memory.ts";
-import type { Process } from "../offline/process.ts";
+import type { Process, Thread } from "../offline/process.ts";
 import {
   expressionPattern,
   hexPattern,
@@ -16,25 +28,33 @@ import {
   textPattern,
   utf16Pattern,
 } from "../offline/search/index.ts";
-import { describeFinding, validate } from "../offline/validate/index.ts";
+import { OpenFiles, type Owner } from "../offline/sharing.ts";
+import { describeFinding, validateInSteps } from "../offline/validate/index.ts";
 import type {
+  ActionView,
   Asks,
   DescriptorView,
   DiffView,
   MappingView,
   Origin,
+  OwnersView,
   PageKind,
   ProcessView,
   Question,
   Reply,
   Request,
   SearchMode,
+  ThreadView,
 } from "./protocol.ts";
 import { RemoteSource } from "./remote-source.ts";
 
 /** Matches, and findings, that the page is given at most. */
 const MOST_MATCHES = 1000;
 const MOST_FINDINGS = 2000;
+/** Descriptors that are named of those that share a file. */
+const MOST_OWNERS = 12;
+/** How long the worker is at one question before it looks whether there are others. */
+const SLICE_MS = 50;
 /** Runs of pages of one mapping that are given; above that they are put together. */
 const MOST_RUNS = 2000;
 const PAGE = 4096n;
@@ -68,8 +88,11 @@ function generationsOf(first: Checkpoint): number {
 
 async function open(origin: Origin): Promise<Asks["open"]["answer"]> {
   const young = await openOrigin(origin);
+  // What is asked of the old one is answered no more.
+  for (const question of working) unwanted.add(question);
   opened?.close();
   opened = young;
+  files = undefined;
   const processes = young.processes.map((process) => {
     const { pid, parentPid, name, state, tids } = process;
     return { pid, parentPid, name, state, threads: tids.length, stored: storedBytes(process) };
@@ -120,46 +143,25 @@ function viewMapping(process: Process, mapping: Mapping, seen: Set<string>): Map
   return { start: hex(start), end: hex(end), kind, protection, name, pages: Number(size / PAGE), runs };
 }
 
-/** Descriptors of all processes by the id of their file, and files by what connects them. */
-function whoHasWhat(): { byFile: Map<number, string[]>; filesOf: (fileId: number) => number[] } {
-  const byFile = new Map<number, string[]>();
-  for (const process of checkpoint().processes) {
-    for (const { fd, file } of process.descriptors) {
-      byFile.set(file.id, [...(byFile.get(file.id) ?? []), `${process.pid}:${fd}`]);
-    }
-  }
-  const all = [...checkpoint().files.values()];
-  const filesOf = (id: number): number[] => {
-    const { usk, pipe, fifo, isk } = checkpoint().files.get(id) ?? {};
-    const pipeId = pipe?.pipe_id ?? fifo?.pipe_id;
-    const isPeer = (other: (typeof all)[number]): boolean => {
-      if (usk) return usk.peer !== 0 && other.usk?.ino === usk.peer;
-      if (pipeId !== undefined)
-        return other.id !== id && (other.pipe?.pipe_id ?? other.fifo?.pipe_id) === pipeId;
-      if (!isk || isk.dst_port === 0 || !other.isk) return false;
-      return (
-        other.isk.src_port === isk.dst_port &&
-        other.isk.dst_port === isk.src_port &&
-        `${other.isk.src_addr}` === `${isk.dst_addr}`
-      );
-    };
-    return usk || pipeId !== undefined || isk ? all.filter(isPeer).map((other) => other.id) : [];
-  };
-  return { byFile, filesOf };
+let files: OpenFiles | undefined;
+
+function viewOwners(owners: readonly Owner[]): OwnersView {
+  return { count: owners.length, first: owners.slice(0, MOST_OWNERS) };
 }
 
-let owners: { of: Checkpoint; value: ReturnType<typeof whoHasWhat> } | undefined;
-
-function viewDescriptors(process: Process): DescriptorView[] {
-  if (owners?.of !== checkpoint()) owners = { of: checkpoint(), value: whoHasWhat() };
-  const { byFile, filesOf } = owners.value;
+function viewDescriptors({ pid }: { pid: number }): DescriptorView[] {
+  const process = checkpoint().process(pid);
+  files ??= new OpenFiles(checkpoint());
+  const open = files;
   return process.descriptors.map(({ fd, type, text, closeOnExec, file }) => ({
     fd,
     type,
     text,
     closeOnExec,
-    sharedWith: (byFile.get(file.id) ?? []).filter((other) => other !== `${process.pid}:${fd}`),
-    peers: filesOf(file.id).flatMap((id) => byFile.get(id) ?? []),
+    sharedWith: viewOwners(
+      open.ownersOf(file).filter((owner) => owner.pid !== process.pid || owner.fd !== fd),
+    ),
+    peers: viewOwners(open.peersOf(file).flatMap((peer) => open.ownersOf(peer))),
   }));
 }
 
@@ -170,11 +172,72 @@ function signalsIn(mask: bigint): string {
   return names.join(" ");
 }
 
-/** Number of the signal that a siginfo is of. */
+/** Name of the signal that a siginfo is of. */
 function signalOf({ siginfo }: { siginfo: Uint8Array }): string {
   return siginfo.length < 4
     ? "?"
     : signalName(new DataView(siginfo.buffer, siginfo.byteOffset).getInt32(0, true));
+}
+
+const ACTION_FLAGS: [string, number][] = [
+  ["SA_NOCLDSTOP", SA_NOCLDSTOP],
+  ["SA_NOCLDWAIT", SA_NOCLDWAIT],
+  ["SA_SIGINFO", SA_SIGINFO],
+  ["SA_ONSTACK", SA_ONSTACK],
+  ["SA_RESTART", SA_RESTART],
+  ["SA_NODEFER", SA_NODEFER],
+  ["SA_RESETHAND", SA_RESETHAND],
+];
+
+/** Images of before CRIU 3.9 have the actions in a file of their own, which is not looked into. */
+function viewActions({ core }: Process): ActionView[] {
+  const signals = Array.from({ length: 64 }, (_, index) => index + 1);
+  return signals.flatMap((signal) => {
+    const action = core.tc && actionOf(core.tc, signal);
+    if (action === undefined || action.sigaction === BigInt(SIG_DFL)) return [];
+    const set = ACTION_FLAGS.filter(([, bit]) => action.flags & BigInt(bit));
+    return {
+      signal: signalName(signal),
+      ...(action.sigaction === BigInt(SIG_IGN) ? {} : { handler: hex(action.sigaction) }),
+      flags: set.map(([name]) => name).join(" "),
+      blocked: signalsIn(action.mask),
+    };
+  });
+}
+
+/** Where it goes on and the stack come first, then the others as the image has them. */
+const FIRST_REGISTERS = [
+  "ip",
+  "sp",
+  "bp",
+  "flags",
+  "ax",
+  "bx",
+  "cx",
+  "dx",
+  "si",
+  "di",
+  "r8",
+  "r9",
+  "r10",
+  "r11",
+];
+
+function viewThread(process: Process, { tid, name, architecture, registers, core }: Thread): ThreadView {
+  const rank = (register: string) => FIRST_REGISTERS.indexOf(register) + 1 || FIRST_REGISTERS.length + 1;
+  const ordered = [...registers].sort(([left], [right]) => rank(left) - rank(right));
+  return {
+    tid,
+    name,
+    architecture,
+    blocked: signalsIn(core.thread_core?.blk_sigset ?? core.tc?.blk_sigset ?? 0n),
+    pending: (core.thread_core?.signals_p?.signals ?? []).map(signalOf).join(" "),
+    registers: ordered.map(([register, value]) => ({
+      name: register,
+      value: hex(value),
+      isMapped: process.mappingAt(value) !== undefined,
+    })),
+  };
 }
 
 function viewProcess({ pid }: { pid: number }): ProcessView {
@@ -190,19 +253,11 @@ function viewProcess({ pid }: { pid: number }): ProcessView {
     arguments: process.arguments,
     environment: process.environment,
     pending: (process.core.tc?.signals_s?.signals ?? []).map(signalOf),
+    actions: viewActions(process),
     mappings: process.mappings
       .filter(({ kind }) => kind !== "guard")
       .map((mapping) => viewMapping(process, mapping, seen)),
-    descriptors: viewDescriptors(process),
-    threads: process.hasResources
-      ? process.threads.map(({ tid, name, architecture, registers, core }) => ({
-          tid,
-          name,
-          architecture,
-          blocked: signalsIn(core.thread_core?.blk_sigset ?? core.tc?.blk_sigset ?? 0n),
-          registers: registers.map(([register, value]): [string, string] => [register, hex(value)]),
-        }))
-      : [],
+    threads: process.hasResources ? process.threads.map((thread) => viewThread(process, thread)) : [],
   };
 }
 
@@ -222,26 +277,42 @@ const PATTERNS: Record<SearchMode, (pattern: string) => Pattern> = {
   regex: expressionPattern,
 };
 
-/** Runs work in steps; says how far it is; the worker takes no other question meanwhile. */
-function* withProgress<T extends object>(id: number, work: Iterable<T>): Generator<T> {
-  let said = performance.now();
+/** Questions that are worked at, and those of them whose answers are not wanted any more. */
+const working = new Set<number>();
+const unwanted = new Set<number>();
+
+/** Other messages have their turn. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+/** Thrown where work ends early; nobody hears of it. */
+class Unwanted extends Error {}
+
+/** Runs work that goes in steps, in slices, and says how far it is. */
+async function* inSlices<T extends object>(id: number, work: Iterable<T>): AsyncGenerator<T> {
+  let began = performance.now();
   for (const step of work) {
     if (!("done" in step && "total" in step)) {
       yield step;
       continue;
     }
-    const now = performance.now();
-    if (now - said < 100) continue;
-    said = now;
+    if (performance.now() - began < SLICE_MS) continue;
     const { done, total } = step as unknown as { done: number; total: number };
     reply({ id, progress: total === 0 ? 1 : done / total });
+    await breathe();
+    if (unwanted.has(id)) throw new Unwanted();
+    began = performance.now();
   }
 }
 
-function viewSearch(id: number, { pid, mode, pattern }: Asks["search"]["ask"]): Asks["search"]["answer"] {
+async function viewSearch(
+  id: number,
+  { pid, mode, pattern }: Asks["search"]["ask"],
+): Promise<Asks["search"]["answer"]> {
   const matches: Asks["search"]["answer"]["matches"] = [];
   const steps = search(checkpoint(), PATTERNS[mode](pattern), pid === undefined ? {} : { pids: [pid] });
-  for (const step of withProgress(id, steps)) {
+  for await (const step of inSlices(id, steps)) {
     if (!("address" in step)) continue;
     if (matches.length === MOST_MATCHES) return { matches, isCut: true };
     const { process, mapping, address, content } = step;
@@ -251,11 +322,12 @@ function viewSearch(id: number, { pid, mode, pattern }: Asks["search"]["ask"]): 
   return { matches, isCut: false };
 }
 
-function viewFindings(): Asks["validate"]["answer"] {
+async function viewFindings(id: number): Promise<Asks["validate"]["answer"]> {
   const findings: Asks["validate"]["answer"] = [];
-  for (const finding of validate(checkpoint())) {
+  for await (const step of inSlices(id, validateInSteps(checkpoint()))) {
+    if (!("severity" in step)) continue;
     if (findings.length === MOST_FINDINGS) break;
-    findings.push({ severity: finding.severity, text: describeFinding(finding) });
+    findings.push({ severity: step.severity, text: describeFinding(step) });
   }
   return findings;
 }
@@ -289,12 +361,14 @@ function viewDifference({
 
 async function viewDiff(id: number, origin: Origin): Promise<DiffView[]> {
   const before = await openOrigin(origin);
-  const found: DiffView[] = [];
-  for (const step of withProgress(id, diff(before, checkpoint()))) {
-    if ("pid" in step && isDifferent(step)) found.push(viewDifference(step));
+  try {
+    const found: DiffView[] = [];
+    for await (const step of inSlices(id, diff(before, checkpoint())))
+      if ("pid" in step && isDifferent(step)) found.push(viewDifference(step));
+    return found;
+  } finally {
+    before.close();
   }
-  before.close();
-  return found;
 }
 
 function answer(id: number, question: Question, ask: unknown): unknown {
@@ -303,12 +377,14 @@ function answer(id: number, question: Question, ask: unknown): unknown {
       return open(ask as Origin);
     case "process":
       return viewProcess(ask as Asks["process"]["ask"]);
+    case "descriptors":
+      return viewDescriptors(ask as Asks["descriptors"]["ask"]);
     case "hexdump":
       return viewHexdump(ask as Asks["hexdump"]["ask"]);
     case "search":
       return viewSearch(id, ask as Asks["search"]["ask"]);
     case "validate":
-      return viewFindings();
+      return viewFindings(id);
     case "diff":
       return viewDiff(id, ask as Origin);
   }
@@ -319,10 +395,18 @@ function reply(message: Reply): void {
 }
 
 (globalThis as unknown as { onmessage: (event: { data: Request }) => void }).onmessage = async ({ data }) => {
-  const { id, question, ask } = data;
+  const { id } = data;
+  if ("stop" in data) {
+    if (working.has(id)) unwanted.add(id);
+    return;
+  }
+  working.add(id);
   try {
-    reply({ id, answer: await answer(id, question, ask) });
+    reply({ id, answer: await answer(id, data.question, data.ask) });
   } catch (error) {
-    reply({ id, error: describe(error) });
+    if (!(error instanceof Unwanted)) reply({ id, error: describe(error) });
+  } finally {
+    working.delete(id);
+    unwanted.delete(id);
   }
 };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -120,9 +120,10 @@ function gdb(program: string, file: string, core: string, commands: string[]): s
 /** Compiles the program and dumps it, still running, in the native format; undefined, and skipped, where that cannot be. */
 async function dumpDebuggee(
   t: TestContext,
+  neededProgram: string,
 ): Promise<{ directory: string; program: string; pid: number } | undefined> {
-  if (!hasProgram("gdb")) {
-    t.skip("needs gdb");
+  if (!hasProgram(neededProgram)) {
+    t.skip(`needs ${neededProgram}`);
     return undefined;
   }
   const folder = temporaryDirectory(t);
@@ -141,7 +142,7 @@ async function dumpDebuggee(
 }
 
 test("gdb opens it: backtrace, memory, threads, vector registers", async (t) => {
-  const dumped = await dumpDebuggee(t);
+  const dumped = await dumpDebuggee(t, "gdb");
   if (dumped === undefined) return;
   const { directory, program, pid } = dumped;
   const criu = join(temporaryDirectory(t), "criu");
@@ -183,6 +184,43 @@ test("gdb opens it: backtrace, memory, threads, vector registers", async (t) => 
   }
 });
 
+function lldb(file: string, core: string, commands: string[]): string {
+  const args = ["--no-lldbinit", "--batch", ...commands.flatMap((command) => ["-o", command])];
+  const { stdout, stderr } = spawnSync("lldb", [...args, "-c", core, file], { encoding: "utf8" });
+  return `${stdout}${stderr}`;
+}
+
+test("lldb opens it: backtrace, memory, threads, vector registers", async (t) => {
+  const dumped = await dumpDebuggee(t, "lldb");
+  if (dumped === undefined) return;
+  const { directory, program, pid } = dumped;
+  const said = lldb(program, await coreOf(t, directory, pid), [
+    "thread backtrace all",
+    "print answer",
+    "print list->number",
+    "print (const char *)list->next->next->text",
+    "register read xmm7",
+    "frame select 1",
+    "memory read -c 5 name",
+  ]);
+  const [leader, ...others] = said.split(/^ *\*? *thread #/m).slice(1);
+  const frames = [...leader.matchAll(/frame #\d+: \S+ debuggee`(\w+)(?:\((depth=\d)?.*\))? at debuggee/g)];
+  assert.deepEqual(
+    frames.map(([, name, depth]) => (depth === undefined ? name : `${name}(${depth})`)),
+    ["wait_for_ever", "descend(depth=0)", "descend(depth=1)", "descend(depth=2)", "descend(depth=3)", "main"],
+    said,
+  );
+  assert.equal(others.length, 3, said);
+  for (const [index, argument] of ["46", "47", "48"].entries())
+    assert.match(others[index], new RegExp(`work\\(argument=0x0+${argument}\\)`));
+  assert.match(said, /\(int\) \$0 = 4711/);
+  assert.match(said, /\(int\) \$1 = 2/);
+  assert.match(said, /\(const char \*\) \$2 = 0x[0-9a-f]+ "node 0"/);
+  assert.match(said, /xmm7 = \{0x69 0x6e 0x20 0x61 0x20 0x72/);
+  // From the program's file: the page was never changed, and is not in the images.
+  assert.match(said, /0x[0-9a-f]+: 64 65 65 70 00 +deep\./);
+});
+
 const AARCH64_PROGRAM = `
 int answer = 4711;
 __attribute__((noinline)) int inner(int value) { for (;;) __asm__ volatile("" ::: "memory"); return value; }
@@ -205,7 +243,7 @@ const NO_STRINGS = { mm_arg_start: 0n, mm_arg_end: 0n, mm_env_start: 0n, mm_env_
 function writeAarch64(
   directory: string,
   program: string,
-  stopped: { pc: bigint; fp: bigint; lr: bigint },
+  stopped: { pc: bigint; fp: bigint; lr: bigint; entry: bigint },
   stackTop: bigint,
   stack: Uint8Array,
 ): void {
@@ -254,7 +292,8 @@ function writeAarch64(
     ...NO_STRINGS,
     mm_start_stack: stackTop - 8n,
     exe_file_id: 1,
-    mm_saved_auxv: [6n, 4096n],
+    // AT_PAGESZ and AT_ENTRY: lldb knows by it where the program is.
+    mm_saved_auxv: [6n, 4096n, 9n, stopped.entry],
     vmas,
     aios: [],
   };
@@ -270,7 +309,13 @@ function writeAarch64(
 
 test("aarch64: registers as the kernel lays them out", async (t) => {
   const directory = join(temporaryDirectory(t), "arm");
-  writeAarch64(directory, "/program", { pc: 0x400123n, fp: 1n, lr: 30n }, 0x7ffff000n, new Uint8Array(32));
+  writeAarch64(
+    directory,
+    "/program",
+    { pc: 0x400123n, fp: 1n, lr: 30n, entry: 0n },
+    0x7ffff000n,
+    new Uint8Array(32),
+  );
   const { machine, notes } = readCore(await coreOf(t, directory, 9));
   assert.equal(machine, EM_AARCH64);
   const [leader, other] = notes.filter(({ type }) => type === NT_PRSTATUS).map(({ content }) => content);
@@ -289,10 +334,8 @@ test("aarch64: registers as the kernel lays them out", async (t) => {
   );
 });
 
-test("aarch64: gdb shows the backtrace of a program with symbols", async (t) => {
-  if (!hasProgram("aarch64-linux-gnu-gcc") || !hasProgram("gdb-multiarch")) {
-    return t.skip("needs gcc-aarch64-linux-gnu and gdb-multiarch");
-  }
+/** A program of that machine, stopped in the innermost of its functions: its file, and a core file of it. */
+async function aarch64Core(t: TestContext): Promise<{ program: string; core: string }> {
   const folder = temporaryDirectory(t);
   const [source, program] = [join(folder, "program.c"), join(folder, "program")];
   writeFileSync(source, AARCH64_PROGRAM);
@@ -308,15 +351,18 @@ test("aarch64: gdb shows the backtrace of a program with symbols", async (t) => 
   stack.set([outer, afterCallOf("middle")], 2);
   stack.set([start, afterCallOf("outer")], 6);
   const directory = join(folder, "arm");
-  const stopped = { pc: address("^0*(\\w+) <inner>:") + 8n, fp: middle, lr: afterCallOf("inner") };
+  const entry = address("^0*(\\w+) <_start>:");
+  const stopped = { pc: address("^0*(\\w+) <inner>:") + 8n, fp: middle, lr: afterCallOf("inner"), entry };
   writeAarch64(directory, program, stopped, top, new Uint8Array(stack.buffer));
-  const said = gdb("gdb-multiarch", program, await coreOf(t, directory, 9), [
-    "bt",
-    "info threads",
-    "p $x5",
-    "p $v1.d.u",
-    "x/2gx $sp",
-  ]);
+  return { program, core: await coreOf(t, directory, 9) };
+}
+
+test("aarch64: gdb shows the backtrace of a program with symbols", async (t) => {
+  if (!hasProgram("aarch64-linux-gnu-gcc") || !hasProgram("gdb-multiarch")) {
+    return t.skip("needs gcc-aarch64-linux-gnu and gdb-multiarch");
+  }
+  const { program, core } = await aarch64Core(t);
+  const said = gdb("gdb-multiarch", program, core, ["bt", "info threads", "p $x5", "p $v1.d.u", "x/2gx $sp"]);
   const frames = [...said.matchAll(/^#\d+ .*?(\w+) \(.*\) at/gm)].map(([, name]) => name);
   // gdb shows where it is, then the backtrace.
   assert.deepEqual(frames, ["inner", "inner", "middle", "outer", "_start"], said);
@@ -324,4 +370,15 @@ test("aarch64: gdb shows the backtrace of a program with symbols", async (t) => 
   assert.match(said, /\$1 = 21845/);
   assert.match(said, /\$2 = \{2, 3\}/);
   assert.match(said, /0x7fffefa0:\s+0x0000000000000000\s+0x0000000000000000/);
+});
+
+test("aarch64: lldb shows the same", async (t) => {
+  if (!hasProgram("aarch64-linux-gnu-gcc") || !hasProgram("lldb"))
+    return t.skip("needs gcc-aarch64-linux-gnu and lldb");
+  const { program, core } = await aarch64Core(t);
+  const said = lldb(program, core, ["bt", "thread list", "register read x5"]);
+  const frames = [...said.matchAll(/frame #\d+: .*`(\w+)/g)].map(([, name]) => name);
+  assert.deepEqual(frames, ["inner", "middle", "outer", "_start"], said);
+  assert.match(said, /thread #1: tid = 9,.*thread #2: tid = 10,/s);
+  assert.match(said, /x5 = 0x0+5555\b/);
 });

@@ -65,8 +65,8 @@ function write({ root, store }: Place, name: string, pages: Uint8Array): string 
   return directory;
 }
 
-function read(directory: string): Uint8Array {
-  const reader = openCheckpoint(directory);
+function read(directory: string, store?: string): Uint8Array {
+  const reader = openCheckpoint(directory, store);
   try {
     const source = reader.pages(1);
     const pages = new Uint8Array(source.length * PAGE);
@@ -120,9 +120,11 @@ test("store and checkpoints may move together; a store that is not there is name
     (error) => {
       assert.ok(error instanceof ImageError);
       assert.match(error.context.file!, /store\/packs\/[0-9a-f]{32}\.pack$/);
+      assert.match(error.context.hint!, /--store/);
       return true;
     },
   );
+  assertSameBytes(read(join(moved, "one"), join(moved, "elsewhere")), pages);
 });
 
 test("gc removes what no checkpoint refers to, and nothing else", (t) => {

@@ -34,6 +34,7 @@ interface Options extends CommonOptions {
   shellJob?: boolean;
   fewerPrivileges?: boolean;
   pidfile?: string;
+  store?: string;
 }
 
 const POLL_MS = 20;
@@ -48,7 +49,7 @@ async function untilExit(pid: number): Promise<void> {
 
 function restoreFrom(options: Options, step: Step, log: Log) {
   const began = performance.now();
-  const reader = openCheckpoint(options.imagesDir);
+  const reader = openCheckpoint(options.imagesDir, options.store);
   try {
     const pid = restoreTask(
       watchedReader(reader, step),
@@ -102,6 +103,7 @@ export function restoreCommand(terminal: Terminal): Command {
     .option("-S, --restore-sibling", "make the process a sibling of this one, not a child")
     .option("-s, --leave-stopped", "leave the process stopped (SIGCONT continues it)")
     .addOption(shellJob())
+    .option("--store <dir>", "where the checkpoint's page store is, if it has moved")
     .option(
       "--fewer-privileges",
       "go on, with a warning, where the process had higher limits or more capabilities than can be given back",

@@ -9,9 +9,12 @@ const REASONS: Record<string, string> = { ENOENT: "no such directory", ENOTDIR: 
 
 export class DirectorySource implements FileSource {
   readonly location: string;
+  readonly #store: string | undefined;
 
-  constructor(location: string) {
+  /** `store`: where the page store is now, should it have moved. */
+  constructor(location: string, store?: string) {
     this.location = location;
+    this.#store = store;
   }
 
   list(): string[] {
@@ -33,6 +36,6 @@ export class DirectorySource implements FileSource {
   }
 
   elsewhere(path: string): FileSource {
-    return new DirectorySource(resolve(this.location, path));
+    return new DirectorySource(this.#store ?? resolve(this.location, path));
   }
 }

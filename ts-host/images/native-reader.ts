@@ -135,6 +135,15 @@ function parseDirectory(from: BinaryReader, end: number): Map<string, Block> {
   return blocks;
 }
 
+function openOrHint(store: FileSource, name: string): RandomFile {
+  try {
+    return store.open(name);
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    throw error.within({ hint: "its pages are in a store; restore --store DIR says where that is now" });
+  }
+}
+
 /** Reads a native checkpoint. */
 export class NativeReader implements CheckpointReader {
   readonly format = "native";
@@ -183,7 +192,7 @@ export class NativeReader implements CheckpointReader {
         return stores[0].open(name);
       } catch (error) {
         if (!(error instanceof ImageError)) throw error;
-        return stores[1].open(name);
+        return openOrHint(stores[1], name);
       }
     };
   }

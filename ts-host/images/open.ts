@@ -13,9 +13,12 @@ import { NativeWriter } from "./native.ts";
 import { METADATA_NAME } from "./native-format.ts";
 import { openSource } from "./open-source.ts";
 
-/** Finds out which format the checkpoint in `directory` has; an ImageError when there is none, or half of one. */
-export function openCheckpoint(directory: string): CheckpointReader {
-  return openSource(new DirectorySource(directory));
+/**
+ * Finds out which format the checkpoint in `directory` has; an ImageError when there is none, or half of one.
+ * `store`: where its page store is, if not where the checkpoint says.
+ */
+export function openCheckpoint(directory: string, store?: string): CheckpointReader {
+  return openSource(new DirectorySource(directory, store));
 }
 
 /** How pages are kept; what is not given is left to the format. */

@@ -112,7 +112,8 @@ function contenders(): Contender[] {
   return list.filter((contender) => contender !== undefined);
 }
 
-function sizeOf(directory: string): number {
+/** Bytes of all files under a directory. */
+export function sizeOf(directory: string): number {
   const files = readdirSync(directory, { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
   );

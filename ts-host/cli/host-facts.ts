@@ -5,6 +5,7 @@ import { UnsupportedError } from "../errors.ts";
 import { hex } from "../images/binary.ts";
 import { address } from "../images/json/to-json.ts";
 import { elfHeader, PT_NOTE, programHeader } from "../kernel/abi/elf.ts";
+import { ProcPid } from "../kernel/process.ts";
 import type { CgroupState, FileFacts, HostFacts } from "../offline/preflight/index.ts";
 
 /** How much of a program is looked at for its build id, which stands near its beginning. */
@@ -89,15 +90,13 @@ function boundIn(protocol: string, file: string): string[] {
 
 /** Where hierarchies of cgroups are mounted: their controllers, "name=systemd" and the like; "" is version 2. */
 function hierarchies(): { controllers: string[]; path: string }[] {
-  return read("/proc/self/mountinfo")
-    .split("\n")
-    .map((line) => line.split(" - "))
-    .flatMap(([mount = "", rest = ""]) => {
-      const [type, , options = ""] = rest.split(" ");
-      const path = mount.split(" ")[4] ?? "";
-      if (type === "cgroup2") return { controllers: [""], path };
-      return type === "cgroup" ? { controllers: options.split(","), path } : [];
-    });
+  return new ProcPid(process.pid).mountinfo().flatMap(({ fsType, superOptions, mountPoint }) => {
+    const path = mountPoint.toString();
+    if (fsType.equals(Buffer.from("cgroup2"))) return { controllers: [""], path };
+    return fsType.equals(Buffer.from("cgroup"))
+      ? { controllers: superOptions.toString("latin1").split(","), path }
+      : [];
+  });
 }
 
 function cgroupState(cgroup: string): CgroupState {

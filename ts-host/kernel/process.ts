@@ -6,7 +6,7 @@ import { type CgroupMembership, parseCgroup } from "./proc/cgroup.ts";
 import { type Fdinfo, parseFdinfo } from "./proc/fdinfo.ts";
 import { type Limit, parseLimits } from "./proc/limits.ts";
 import { parseMaps, type Vma } from "./proc/maps.ts";
-import { type Mount, parseMountinfo } from "./proc/mountinfo.ts";
+import { type Mount, parseMountIds, parseMountinfo } from "./proc/mountinfo.ts";
 import { parseSmaps, type SmapsVma } from "./proc/smaps.ts";
 import { type ProcStat, parseStat } from "./proc/stat.ts";
 import { type ProcStatus, parseStatus } from "./proc/status.ts";
@@ -108,6 +108,10 @@ export class ProcPid {
 
   mountinfo(): Mount[] {
     return this.#parse(`${this.threadPath}/mountinfo`, parseMountinfo);
+  }
+
+  mountIds(): Set<number> {
+    return this.#parse(`${this.threadPath}/mountinfo`, parseMountIds);
   }
 
   // Of the process.

@@ -38,7 +38,9 @@ test("this very process, as /proc shows it", { skip: elsewhere }, () => {
   assert.equal(self.namespace("pid").type, "pid");
   assert.deepEqual(self.namespace("mnt"), self.thread(self.threads().at(-1)!).namespace("mnt"));
   assert.ok(self.cgroup().every((group) => group.path[0] === "/".charCodeAt(0)));
-  assert.ok(self.mountinfo().some((mount) => mount.mountPoint.toString() === "/"));
+  const mounts = self.mountinfo();
+  assert.ok(mounts.some((mount) => mount.mountPoint.toString() === "/"));
+  assert.deepEqual(self.mountIds(), new Set(mounts.map(({ mountId }) => mountId)));
 });
 
 test("the mappings of a process and what is behind them", { skip: elsewhere }, (t) => {

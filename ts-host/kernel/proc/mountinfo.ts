@@ -64,3 +64,9 @@ function parseLine(text: string, place: Place): Mount {
 export function parseMountinfo(bytes: Uint8Array, file: string): Mount[] {
   return linesOf(bytes, file).map(({ text, place }) => parseLine(text, place));
 }
+
+/** The ids alone, for which the rest need not be understood. */
+export function parseMountIds(bytes: Uint8Array): Set<number> {
+  const text = Buffer.from(bytes).toString("latin1");
+  return new Set([...text.matchAll(/^\d+/gm)].map(([id]) => Number(id)));
+}

@@ -44,7 +44,7 @@ const mountIds = new WeakMap<DumpContext, Set<number>>();
 function knownMounts(context: DumpContext): Set<number> {
   let ids = mountIds.get(context);
   if (!ids) {
-    ids = new Set(new ProcPid(process.pid).mountinfo().map(({ mountId }) => mountId));
+    ids = new ProcPid(process.pid).mountIds();
     mountIds.set(context, ids);
   }
   return ids;

@@ -34,6 +34,8 @@ export function FindingsPanel({ client, of }: { client: Client; of: string }) {
   );
 }
 
+const pagesText = (count: number) => `${count} ${count === 1 ? "page" : "pages"}`;
+
 export function DiffPanel({
   client,
   goTo,
@@ -71,7 +73,7 @@ export function DiffPanel({
                 <button type="button" class="link mono" onClick={() => goTo(first, pid)}>
                   {mapping}
                 </button>{" "}
-                {changed > 0 && `${changed} pages changed`} {added > 0 && `${added} pages added`}
+                {changed > 0 && `${pagesText(changed)} changed`} {added > 0 && `${pagesText(added)} added`}
               </li>
             ))}
           </ul>

@@ -15,7 +15,7 @@ import {
 import { actionOf } from "../kinds/signal-actions.ts";
 import { openFiles } from "../offline/browser-files.ts";
 import { Checkpoint } from "../offline/checkpoint.ts";
-import { diff, isDifferent, type ProcessDiff } from "../offline/diff.ts";
+import { type Change, diff, isDifferent, type ProcessDiff } from "../offline/diff.ts";
 import { hexdumpRows, hexLine } from "../offline/hexdump.ts";
 import type { Mapping } from "../offline/mapping.ts";
 import type { Piece } from "../offline/memory.ts";
@@ -334,6 +334,16 @@ async function viewFindings(id: number): Promise<Asks["validate"]["answer"]> {
 
 const countOf = (ranges: readonly { pages: number }[]) => ranges.reduce((sum, { pages }) => sum + pages, 0);
 
+/** Of the registers of a thread, only those that are different. */
+function shorterChange(change: Change): Change {
+  const { what, before, after } = change;
+  if (!what.startsWith("thread ") || before === undefined || after === undefined) return change;
+  const [old, young] = [before.split(" "), after.split(" ")];
+  const other = (registers: string[], than: string[]) =>
+    registers.filter((register) => !than.includes(register)).join(" ");
+  return { what, before: other(old, young), after: other(young, old) };
+}
+
 function viewDifference({
   pid,
   name,
@@ -349,7 +359,7 @@ function viewDifference({
     name,
     is,
     compared,
-    changes: [...properties, ...descriptors, ...mappings],
+    changes: [...properties, ...descriptors, ...mappings].map(shorterChange),
     memory: memory.map(({ mapping, changed, added }) => ({
       mapping: `${hex(mapping.start)}-${hex(mapping.end)} ${mapping.name || mapping.kind}`,
       changed: countOf(changed),

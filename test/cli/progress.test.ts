@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { main } from "../../ts-host/cli/main.ts";
 import { pageOf, writeHandmade } from "../support/handmade.ts";
+import { output } from "../support/in-process.ts";
 import { temporaryDirectory } from "../support/samples.ts";
 
 /** Two checkpoints of 1,100 pages, the second of which continues the first. */
@@ -82,6 +83,15 @@ for (const [name, args, expected] of VERBS) {
     assert.equal(lines.at(-1), "", "it is taken away");
   });
 }
+
+test("store check says how far it is", async (t) => {
+  const { folder, first } = chain(t);
+  const store = join(folder, "store");
+  await output("convert", "--to", "native", "-D", first, "-o", join(folder, "native"), "--store", store);
+  const { lines, status } = await shown(t, ["store", "check", "--store", store]);
+  assert.equal(status, 0);
+  assert.deepEqual([lines[0], lines.at(-1)], ["store check: 0 %", ""]);
+});
 
 test("reading an archive says how far it is", async (t) => {
   const { folder, first } = chain(t);

@@ -20,7 +20,7 @@ import { ImageError } from "../../ts-host/errors.ts";
 import { NativeWriter } from "../../ts-host/images/native.ts";
 import { openCheckpoint } from "../../ts-host/images/open.ts";
 import { PageStore } from "../../ts-host/store/store.ts";
-import { checkStore, collectGarbage, statistics } from "../../ts-host/store/upkeep.ts";
+import { checkStore, collectGarbage, type StoreFinding, statistics } from "../../ts-host/store/upkeep.ts";
 import { assertSameBytes, mixedPages, randomBytes, randomNumbers } from "../support/pages.ts";
 
 const PAGE = 4096;
@@ -82,7 +82,8 @@ function packSizes({ store }: Place): number[] {
   return names.map((name) => statSync(join(store, "packs", name)).size);
 }
 
-const findings = (where: Place) => [...checkStore(PageStore.open(where.store))];
+const findings = (where: Place) =>
+  [...checkStore(PageStore.open(where.store))].filter((step): step is StoreFinding => "severity" in step);
 
 const KILLED = process.env.CRIU_WASM_TEST_KILLED_STORE;
 if (KILLED !== undefined) dumpUntilKilled(JSON.parse(KILLED));

@@ -5,6 +5,7 @@ import { PageStore } from "../store/store.ts";
 import { checkStore, collectGarbage, type StoreFinding, statistics } from "../store/upkeep.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { json } from "./options.ts";
+import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { bytes } from "./units.ts";
 import { NegativeAnswer } from "./verbs.ts";
@@ -17,10 +18,10 @@ interface Options {
 
 async function check(store: PageStore, options: Options, terminal: Terminal): Promise<void> {
   const findings: StoreFinding[] = [];
-  for (const finding of checkStore(store)) {
+  await runSteps<void, StoreFinding>("store check", checkStore(store), terminal, async (finding) => {
     findings.push(finding);
     if (!options.json) await terminal.print(`${finding.severity}: ${finding.file}: ${finding.message}\n`);
-  }
+  });
   const errors = findings.filter(({ severity }) => severity === "error").length;
   const leftovers = findings.length - errors;
   await terminal.print(

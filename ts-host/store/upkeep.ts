@@ -7,6 +7,7 @@ import { fileCall, InputFile } from "../images/files.ts";
 import { METADATA_NAME } from "../images/native-format.ts";
 import { NativeReader } from "../images/native-reader.ts";
 import type { FileSource } from "../images/source.ts";
+import type { Progress } from "../offline/progress.ts";
 import { HASH_SIZE, MAX_REGION_PAGES, PAGE_SIZE, PageHasher } from "../wasm/pages.ts";
 import { describeOwner, ownerLives } from "./lease.ts";
 import { PageReader } from "./page-reader.ts";
@@ -114,9 +115,12 @@ export interface StoreFinding {
  * Reads everything: each checkpoint with all of its pages, every checksum on the way; and compares each page of
  * each pack with the hash under which dumps find it.
  */
-export function* checkStore(store: PageStore): Generator<StoreFinding> {
+export function* checkStore(store: PageStore): Generator<StoreFinding | Progress, void> {
   const needed = new Set<string>();
-  for (const { id, checkpoint } of entered(store)) {
+  const all = entered(store);
+  const hashes = store.packs(".hashes");
+  const total = all.length + hashes.length;
+  for (const [done, { id, checkpoint }] of all.entries()) {
     try {
       const reader = checkpoint.read();
       try {
@@ -124,8 +128,10 @@ export function* checkStore(store: PageStore): Generator<StoreFinding> {
         for (const name of reader.list()) reader.read(name);
         for (const stream of reader.streams()) {
           const pages = reader.pages(stream);
-          for (let first = 0; first < pages.length; first += READ_PAGES)
+          for (let first = 0; first < pages.length; first += READ_PAGES) {
+            yield { done, total };
             pages.read(first, Math.min(READ_PAGES, pages.length - first), () => {});
+          }
         }
       } finally {
         reader.close();
@@ -136,7 +142,10 @@ export function* checkStore(store: PageStore): Generator<StoreFinding> {
       yield { severity: "error", file, message: `checkpoint ${id}: ${describe(error)}` };
     }
   }
-  for (const id of store.packs(".hashes")) yield* checkHashes(store, id);
+  for (const [done, id] of hashes.entries()) {
+    yield { done: all.length + done, total };
+    yield* checkHashes(store, id);
+  }
   const { alive, dead } = store.dumps();
   for (const id of store.packs(".pack")) {
     if (needed.has(id) || alive.includes(id)) continue;

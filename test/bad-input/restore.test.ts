@@ -340,6 +340,10 @@ test("a thread id that is taken: by whom", async (t) => {
     () => `somebody else has the id ${taken}`,
     () => spawnSeed(taken) === taken,
   );
+  await waitFor(
+    () => "it does not begin",
+    () => readFileSync(`/proc/${taken}/comm`, "utf8") === "seed\n",
+  );
   try {
     assert.match(
       await refusal(subject, "taken"),

@@ -45,9 +45,9 @@ interface Cost {
 
 type Command = readonly string[];
 
-/** What our commands do before they begin. */
-const START_UP = ["validate", "--help"];
 const ours = (...args: string[]): Command => [process.execPath, asset("criu-wasm.cjs"), ...args];
+/** What all our commands do before they begin. */
+const START_UP = ours("validate", "--help");
 
 /** Runs the command, its output thrown away; bash knows the processor time of its children. */
 function timed(command: Command): Cost {

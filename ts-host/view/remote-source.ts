@@ -16,6 +16,9 @@ export interface Listing {
 /** A file of at most so many bytes comes together with the others like it, up to a limit for all: one question for many. */
 const MOST_OF_ONE = 64 << 10;
 const MOST_OF_ALL = 128 << 20;
+/** Who reads so many bytes where the last ones have ended will go on: more are asked for at once. */
+const MUCH = 64 << 10;
+const READ_AHEAD = 8 << 20;
 
 /** Names of the files that come together, in their order, with where each begins. */
 export function gathered({ names, sizes }: Listing): Map<string, number> {
@@ -43,12 +46,35 @@ function get(url: string, range?: string): XMLHttpRequest {
   return request;
 }
 
+/** What was read last of a file, and perhaps more behind it. */
+class Window {
+  #url = "";
+  #offset = 0;
+  #bytes = new Uint8Array(0);
+
+  /** `count` bytes from `offset` on of a file of `length`; fewer where it has become shorter. */
+  read(url: string, offset: number, count: number, length: number): Uint8Array {
+    const end = this.#offset + this.#bytes.length;
+    const isSame = url === this.#url && offset >= this.#offset;
+    if (!isSame || offset + count > end) {
+      const goesOn = isSame && offset <= end && count >= MUCH;
+      const size = Math.min(goesOn ? Math.max(count, READ_AHEAD) : count, length - offset);
+      const range = `bytes=${offset}-${offset + size - 1}`;
+      this.#bytes = new Uint8Array(get(url, range).response as ArrayBuffer);
+      this.#url = url;
+      this.#offset = offset;
+    }
+    return this.#bytes.subarray(offset - this.#offset, offset - this.#offset + count);
+  }
+}
+
 export class RemoteSource implements FileSource {
   readonly location: string;
   readonly #url: string;
   readonly #steps: readonly Step[];
   #listing: Listing | undefined;
   #sizes: Map<string, number | null> | undefined;
+  readonly #window = new Window();
   #gathered: { places: Map<string, number>; bytes: Uint8Array } | undefined;
 
   constructor(url: string, steps: readonly Step[] = []) {
@@ -100,12 +126,12 @@ export class RemoteSource implements FileSource {
     return {
       path: `${this.location}/${name}`,
       length,
-      read(into, offset) {
+      read: (into, offset) => {
         if (into.length === 0) return;
-        const bytes = get(url, `bytes=${offset}-${offset + into.length - 1}`).response as ArrayBuffer;
-        if (bytes.byteLength < into.length)
+        const bytes = this.#window.read(url, offset, into.length, length);
+        if (bytes.length < into.length)
           throw new ImageError("the file ends too early", { file: name, offset });
-        into.set(new Uint8Array(bytes, 0, into.length));
+        into.set(bytes);
       },
       close() {},
     };

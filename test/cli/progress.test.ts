@@ -27,8 +27,11 @@ async function shown(
 ): Promise<{ lines: string[]; status: number; errors: string }> {
   const lines: string[] = [];
   let errors = "";
-  const now = performance.now.bind(performance);
-  t.mock.method(performance, "now", () => now() * 1e6);
+  const now = process.hrtime.bind(process);
+  t.mock.method(process, "hrtime", () => {
+    const [seconds, nanoseconds] = now();
+    return [seconds * 1e9 + nanoseconds, 0];
+  });
   const status = await main(args, {
     async print() {},
     complain(line) {

@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { fileCall } from "../images/files.ts";
+import { now } from "../kernel/clock.ts";
 
 export const LOG_ERROR = 1;
 export const LOG_WARNING = 2;
@@ -16,7 +17,7 @@ const TERMINAL_PREFIX: Record<number, string> = { [LOG_ERROR]: "error: ", [LOG_W
 export class Log {
   private readonly level: number;
   private readonly fd: number;
-  private readonly began = performance.now();
+  private readonly began = now();
 
   /** Writes to `file`, or to stderr where none is given. */
   constructor(level: number, file?: string) {
@@ -41,7 +42,7 @@ export class Log {
   }
 
   private stamp(): string {
-    const seconds = (performance.now() - this.began) / 1000;
+    const seconds = (now() - this.began) / 1000;
     return seconds.toFixed(6).padStart(9, "0");
   }
 }

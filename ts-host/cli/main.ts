@@ -3,9 +3,8 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { packageFile } from "../assets.ts";
 import { CriuWasmError, describe, InterruptedError, UnsupportedError, UsageError } from "../errors.ts";
-import { requireMachine } from "../native/machine.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
-import { NegativeAnswer, NOT_YET, VERBS, type Verb } from "./verbs.ts";
+import { NegativeAnswer, NOT_YET, VERBS } from "./verbs.ts";
 
 function version(): string {
   return (JSON.parse(readFileSync(packageFile("package.json"), "utf8")) as { version: string }).version;
@@ -33,21 +32,9 @@ function splitVerb(args: readonly string[]): { name: string | undefined; rest: s
   return { name: args[at], rest: args.filter((_, index) => index !== at) };
 }
 
-/** What freezes and restores is loaded with koffi, which is not there on every machine. */
-async function loadCode({ load }: Verb): ReturnType<Verb["load"]> {
-  try {
-    return await load();
-  } catch (error) {
-    if (!/koffi/i.test((error as Error).message)) throw error;
-    requireMachine();
-    const hint = "it is an npm package; image files can be worked on without it";
-    throw new UnsupportedError("needs koffi, which is not here or does not run here", { hint }, error);
-  }
-}
-
 async function loadVerb(name: string | undefined, terminal: Terminal): Promise<Command> {
   if (name === undefined) throw new UsageError("a verb is required", { hint: "criu-wasm --help lists them" });
-  if (Object.hasOwn(VERBS, name)) return (await loadCode(VERBS[name]!))(terminal);
+  if (Object.hasOwn(VERBS, name)) return (await VERBS[name]!.load())(terminal);
   const hint = "criu-wasm --help lists the verbs";
   if (NOT_YET.includes(name)) throw new UnsupportedError(`CRIU's ${name} is not supported yet`, { hint });
   throw new UsageError(`unknown verb ${name}`, { hint });

@@ -1,4 +1,6 @@
 /** Says on a terminal how far the work is, when it takes longer than people like to wait without a word. */
+
+import { now } from "../kernel/clock.ts";
 import type { Progress as Step } from "../offline/progress.ts";
 import { onSignal } from "./leftovers.ts";
 import type { Terminal } from "./terminal.ts";
@@ -10,8 +12,8 @@ const BREATH_MS = 50;
 
 export class Progress {
   readonly #terminal: Terminal;
-  #nextShow = performance.now() + PATIENCE_MS;
-  #lastBreath = performance.now();
+  #nextShow = now() + PATIENCE_MS;
+  #lastBreath = now();
   #isShown = false;
 
   constructor(terminal: Terminal) {
@@ -20,9 +22,9 @@ export class Progress {
 
   /** Called as often as one likes; `text` is made only when it is shown. */
   show(text: () => string): void {
-    const now = performance.now();
-    if (!this.#terminal.status || now < this.#nextShow) return;
-    this.#nextShow = now + INTERVAL_MS;
+    const time = now();
+    if (!this.#terminal.status || time < this.#nextShow) return;
+    this.#nextShow = time + INTERVAL_MS;
     this.#isShown = true;
     this.#terminal.status(text());
   }
@@ -30,9 +32,9 @@ export class Progress {
   /** As `show`; lets the event loop have its turn now and then. */
   async showAndBreathe(text: () => string): Promise<void> {
     this.show(text);
-    if (performance.now() - this.#lastBreath < BREATH_MS) return;
+    if (now() - this.#lastBreath < BREATH_MS) return;
     await new Promise(setImmediate);
-    this.#lastBreath = performance.now();
+    this.#lastBreath = now();
   }
 
   /** Takes the line away. */

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { restore as restoreTask } from "../engine/restore.ts";
 import { openCheckpoint } from "../images/open.ts";
 import { WNOHANG } from "../kernel/abi/wait.ts";
+import { now } from "../kernel/clock.ts";
 import { KINDS } from "../kinds/index.ts";
 import { tryCall } from "../native/calls.ts";
 import { loadShim } from "../native/ffi.ts";
@@ -48,7 +49,7 @@ async function untilExit(pid: number): Promise<void> {
 }
 
 function restoreFrom(options: Options, step: Step, log: Log) {
-  const began = performance.now();
+  const began = now();
   const reader = openCheckpoint(options.imagesDir, options.store);
   try {
     const pid = restoreTask(
@@ -62,7 +63,7 @@ function restoreFrom(options: Options, step: Step, log: Log) {
       },
       (message) => log.write(LOG_WARNING, message),
     );
-    const restoreTime = Math.round((performance.now() - began) * 1000);
+    const restoreTime = Math.round((now() - began) * 1000);
     log.write(LOG_INFO, `restored pid ${pid} in ${restoreTime} us`);
     return { pid, restoreTime };
   } finally {

@@ -2,6 +2,7 @@
 
 import { CriuWasmError, describe, TargetGoneError, UnsupportedError } from "../errors.ts";
 import type { CheckpointWriter } from "../images/checkpoint.ts";
+import { now } from "../kernel/clock.ts";
 import type { CgroupMembership } from "../kernel/proc/cgroup.ts";
 import { Batch } from "../remote/batch.ts";
 import { FrozenProcess } from "../remote/frozen.ts";
@@ -112,26 +113,26 @@ function dumpFrozen(
   options: DumpOptions,
   warn: (message: string) => void,
 ): DumpReport {
-  const began = performance.now();
+  const began = now();
   const frozen = FrozenProcess.freeze(pid, options);
-  const froze = performance.now();
+  const froze = now();
   const context = newContext(options, warn, writer);
   let ended = false;
   try {
     const task = new DumpTask(pid, context, frozen);
     ask(task, kinds, frozen);
     const cgroups = task.proc.cgroup();
-    const copying = performance.now();
+    const copying = now();
     const rest = kinds.map((kind) => kind.dumpContent?.(task));
     frozen.checkHeld();
     let thawed: number | undefined;
     if (options.leaveRunning) {
       frozen.release();
       ended = true;
-      thawed = performance.now();
+      thawed = now();
     }
     for (const copyRest of rest) copyRest?.();
-    const copied = performance.now();
+    const copied = now();
     const report: DumpReport = {
       freezingTime: microseconds(froze - began),
       frozenTime: microseconds((thawed ?? copied) - began),

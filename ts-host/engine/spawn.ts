@@ -1,5 +1,6 @@
 /** Seeds under ids that are given: what a task is restored from. */
 import { HostMismatchError } from "../errors.ts";
+import { now } from "../kernel/clock.ts";
 import { ERRNO, errnoName } from "../kernel/errno.ts";
 import { pause } from "../kernel/pause.ts";
 import { ProcPid } from "../kernel/process.ts";
@@ -16,7 +17,7 @@ const ZOMBIE_PATIENCE_MS = 5000;
  * told who has it: `what` is the pid in words.
  */
 export function spawnUnder(pid: number, what: string, flags = 0): Tracee {
-  const deadline = performance.now() + ZOMBIE_PATIENCE_MS;
+  const deadline = now() + ZOMBIE_PATIENCE_MS;
   for (;;) {
     const spawned = spawnSeed(pid, BigInt(flags));
     if (spawned > 0) return seizeSeed(spawned);
@@ -31,7 +32,7 @@ export function spawnUnder(pid: number, what: string, flags = 0): Tracee {
             : undefined,
       });
     }
-    if (performance.now() > deadline || !isZombie(pid)) throw idTaken(what, pid);
+    if (now() > deadline || !isZombie(pid)) throw idTaken(what, pid);
     pause(5);
   }
 }

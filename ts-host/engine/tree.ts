@@ -1,5 +1,5 @@
 /** The images that hold a process together: inventory, process tree, cores, kernel object ids, statistics. */
-import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import {
   type CoreEntry,
   CoreEntryMarch,
@@ -18,6 +18,8 @@ import type { DumpTask, DumpThread } from "./dump-task.ts";
 const IMG_VERSION = 2;
 const LSM_NONE = 0;
 const NETWORK_LOCK_DEFAULT = 0;
+/** Of its text. */
+const UUID_LENGTH = 36;
 
 /** Namespaces in the order in which they are numbered, from 1: a task shares all of them with the host. */
 const NAMESPACE_IDS: Partial<TaskKobjIdsEntry> = {
@@ -77,7 +79,7 @@ export function writeCommonImages(task: DumpTask, report: DumpReport): void {
         lsmtype: LSM_NONE,
         network_lock_method: NETWORK_LOCK_DEFAULT,
         plugins_entry: { plugins: [] },
-        dump_criu_run_id: Buffer.from(randomUUID()),
+        dump_criu_run_id: readFileSync("/proc/sys/kernel/random/uuid").subarray(0, UUID_LENGTH),
       },
     },
   );

@@ -1,5 +1,5 @@
 /** CRIU's format: a directory of image files as CRIU itself names and writes them, and `pages-ID.img`, pages. */
-import { readdirSync, renameSync, rmSync } from "node:fs";
+import { readdirSync, renameSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { CriuWasmError } from "../errors.ts";
 import type { ImageKind, PagemapEntry } from "../generated/messages.ts";
@@ -105,13 +105,14 @@ export class CriuWriter implements CheckpointWriter {
     fileCall("rename", path, () => renameSync(output.path, path));
   }
 
-  /** CRIU takes some files into account whenever they are there: none of another dump may stay, its inventory least. */
+  /** CRIU takes some files into account whenever they are there: none of another dump may stay, its inventory shortest. */
   #removeEarlierImages(): void {
     const { directory } = this.#staging;
     const earlier = readdirSync(directory).filter((name) => parseImageFileName(name) !== undefined);
-    for (const name of [INVENTORY_NAME, ...earlier]) {
+    earlier.sort((a, b) => Number(b === INVENTORY_NAME) - Number(a === INVENTORY_NAME));
+    for (const name of earlier) {
       const path = join(directory, name);
-      fileCall("unlink", path, () => rmSync(path, { force: true }));
+      fileCall("unlink", path, () => unlinkSync(path));
     }
   }
 

@@ -2,13 +2,12 @@
  * Where a checkpoint grows until it is complete: a hidden directory beside its final place. Publishing moves the
  * files out, the one last whose presence says "complete"; whatever stops us before leaves nothing to mistake.
  */
-import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileCall, sync } from "./files.ts";
 import { STAGING_PREFIX } from "./open-source.ts";
 
-const NAME = /^\.incomplete-(\d+)-[0-9a-f]+$/;
+const NAME = /^\.incomplete-(\d+)-\w+$/;
 
 function isAlive(pid: number): boolean {
   try {
@@ -39,8 +38,8 @@ export class Staging {
     this.#createdDirectory = !existsSync(directory);
     fileCall("mkdir", directory, () => mkdirSync(directory, { recursive: true }));
     fileCall("readdir", directory, () => removeLeftovers(directory));
-    this.#place = join(directory, `${STAGING_PREFIX}${process.pid}-${randomBytes(4).toString("hex")}`);
-    fileCall("mkdir", this.#place, () => mkdirSync(this.#place, 0o700));
+    const prefix = join(directory, `${STAGING_PREFIX}${process.pid}-`);
+    this.#place = fileCall("mkdtemp", prefix, () => mkdtempSync(prefix));
   }
 
   /** Path of a file that grows here. */

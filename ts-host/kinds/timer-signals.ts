@@ -22,6 +22,7 @@ import {
   timerSiginfo,
 } from "../kernel/abi/signal.ts";
 import { itimerspec, TIMER_ABSTIME, timespec } from "../kernel/abi/time.ts";
+import { now } from "../kernel/clock.ts";
 import { Batch, type Data, type Op } from "../remote/batch.ts";
 import type { Remote } from "../remote/remote.ts";
 import type { SignalOwner, Tracee } from "../remote/tracee.ts";
@@ -113,9 +114,9 @@ function sendBefore(
   const batch = new Batch();
   batch.call("timer_settime", [timer.it_id, TIMER_ABSTIME, batch.bytes(setting), 0]);
   thread.remote.run(batch);
-  const deadline = performance.now() + PATIENCE_MS;
+  const deadline = now() + PATIENCE_MS;
   while (!thread.tracee.getPendingSignals(owner).some((pending) => isFrom(timer, pending))) {
-    if (performance.now() > deadline) throw new DeadlineError(`timer ${timer.it_id} did not send its signal`);
+    if (now() > deadline) throw new DeadlineError(`timer ${timer.it_id} did not send its signal`);
   }
 }
 

@@ -1,11 +1,11 @@
 /**
- * The only file that imports koffi. All of the shim is reached through these functions.
+ * The only file that loads koffi. All of the shim is reached through these functions.
  *
  * Every call is synchronous and made on the main thread: ptrace obeys only the thread that seized.
  */
-import koffi from "koffi";
+import type * as Koffi from "koffi";
 import { asset } from "../assets.ts";
-import { CriuWasmError } from "../errors.ts";
+import { CriuWasmError, UnsupportedError } from "../errors.ts";
 import { requireMachine } from "./machine.ts";
 
 /** A system call argument: a number, or a buffer whose address is passed. */
@@ -25,7 +25,23 @@ interface Shim {
 
 let loaded: Shim | undefined;
 
+/** koffi's own way to its binary asks for it in many places, which takes longer than to load it. */
+function loadKoffi(): typeof Koffi {
+  try {
+    return require(`@koromix/koffi-${process.platform}-${process.arch}`);
+  } catch {
+    return require("koffi");
+  }
+}
+
 function openShim(path: string) {
+  let koffi: typeof Koffi;
+  try {
+    koffi = loadKoffi();
+  } catch (error) {
+    const hint = "it is an npm package; image files can be worked on without it";
+    throw new UnsupportedError("needs koffi, which is not here or does not run here", { hint }, error);
+  }
   try {
     return koffi.load(path);
   } catch (error) {

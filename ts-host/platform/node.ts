@@ -1,5 +1,5 @@
 /** What the image code needs of the system it runs on: here Node. portable.ts has the same names. */
-import { createHash } from "node:crypto";
+import { createHash, randomFillSync } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +17,11 @@ export { Zstd } from "../wasm/zstd.ts";
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   return createHash("sha256").update(bytes).digest();
+}
+
+/** Bytes that nobody can guess. */
+export function randomBytes(length: number): Uint8Array {
+  return randomFillSync(new Uint8Array(length));
 }
 
 /** Bytes that are put aside while a stream is read: on disk, in a file that has no name. */

@@ -11,6 +11,10 @@ export function coreBytes(): Uint8Array {
   return core;
 }
 
+export function randomBytes(length: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(length));
+}
+
 /** How much is gathered in memory before it becomes a Blob, which browsers put on disk. */
 const GATHERED = 8 << 20;
 

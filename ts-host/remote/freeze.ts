@@ -1,6 +1,7 @@
 /** Stopping all threads of a process that goes on making threads, ending them and executing programs meanwhile. */
 import { readdirSync, statSync } from "node:fs";
 import { CriuWasmError, DeadlineError, TargetGoneError } from "../errors.ts";
+import { now } from "../kernel/clock.ts";
 import { ProcPid } from "../kernel/process.ts";
 import { refuseUnstoppableThread } from "./stoppable.ts";
 import { TARGET_OPTIONS, ThreadLostError, Tracee } from "./tracee.ts";
@@ -51,7 +52,7 @@ class Freeze {
 
   constructor(pid: number, timeoutUs: number) {
     this.pid = pid;
-    this.deadline = performance.now() + timeoutUs / 1000;
+    this.deadline = now() + timeoutUs / 1000;
   }
 
   /** Lists the threads again until no new one has appeared. */
@@ -87,7 +88,7 @@ class Freeze {
   }
 
   private get isLate(): boolean {
-    return performance.now() > this.deadline;
+    return now() > this.deadline;
   }
 
   /** Threads end; and after an exec by another thread, the leader is not the one that was stopped. */

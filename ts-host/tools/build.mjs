@@ -141,14 +141,18 @@ function buildShim() {
   ]);
 }
 
-/** commander loads it at every start, for commands that are programs of their own: there are none. */
-const withoutChildProcess = {
-  name: "without-child-process",
+/** Modules of Node that take milliseconds to load, and that few runs use: each is loaded when something of it is used. */
+const modulesWhenUsed = {
+  name: "modules-when-used",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:child_process$/ }, ({ path, importer }) =>
-      /[\\/]commander[\\/]/.test(importer) ? { path, namespace: "unused" } : undefined,
+    onResolve({ filter: /^node:(child_process|crypto|os|worker_threads)$/ }, ({ path, namespace }) =>
+      namespace === "when-used" ? { path, external: true } : { path, namespace: "when-used" },
     );
-    onLoad({ filter: /.*/, namespace: "unused" }, () => ({ contents: "module.exports = {};" }));
+    onLoad({ filter: /.*/, namespace: "when-used" }, async ({ path }) => {
+      const names = Object.keys(await import(path)).filter((name) => name !== "default");
+      const getters = names.map((name) => `get ${name}() { return require("${path}").${name}; }`);
+      return { contents: `module.exports = { ${getters.join(", ")} };` };
+    });
   },
 };
 
@@ -172,7 +176,7 @@ async function buildCommand() {
     },
     footer: { js: "})" },
     define: { "import.meta.url": "__moduleUrl" },
-    plugins: [withoutChildProcess],
+    plugins: [modulesWhenUsed],
     metafile: true,
   });
   const name = basename(Object.keys(metafile.outputs).find((path) => path.endsWith(".cjs")));

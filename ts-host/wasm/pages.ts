@@ -2,7 +2,7 @@
  * The page path of the core: memory pages -> regions of a pack and back. Each packer and unpacker has an
  * instance of the core to itself. Views on its memory hold until the next call of the same object.
  */
-import { Zstd } from "#platform";
+import { randomBytes, Zstd } from "#platform";
 import { Core } from "./core.ts";
 
 export const PAGE_SIZE = 4096;
@@ -36,7 +36,7 @@ export interface StoredRegion {
 
 /** A secret for a packer: whoever makes the pages must not know it. */
 export function newHashKey(): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(HASH_KEY_SIZE));
+  return randomBytes(HASH_KEY_SIZE);
 }
 
 const MOST_REGION_BYTES = MAX_REGION_PAGES * PAGE_SIZE;

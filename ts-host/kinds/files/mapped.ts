@@ -40,13 +40,22 @@ function register(file: HeldFile): number {
   );
 }
 
+/** By task, the file of the mapping that was registered last: the next one is often of the same. */
+const lastMapped = new WeakMap<DumpTask, { key: string; id: number; isMemfd: boolean }>();
+
 /** Registers the file behind a mapping; one entry serves all mappings of a file. */
 export function registerMappedFile(task: DumpTask, mapping: SmapsVma): MappedFile {
   const source = `/proc/${task.pid}/map_files/${mapping.start.toString(16)}-${mapping.end.toString(16)}`;
-  const file = heldWithoutDescriptor(task, source);
   // The permissions of a magic link are those of the open file.
   const access = lstatSync(source).mode & S_IWUSR ? O_RDWR : O_RDONLY;
-  return { id: register(file), isMemfd: kindOfFile(file).type === FdTypes.MEMFD, access };
+  const { major, minor, inode, path } = mapping;
+  const key = `${major}:${minor}:${inode} ${path.toString("latin1")}`;
+  const last = lastMapped.get(task);
+  if (last?.key === key) return { id: last.id, isMemfd: last.isMemfd, access };
+  const file = heldWithoutDescriptor(task, source);
+  const found = { id: register(file), isMemfd: kindOfFile(file).type === FdTypes.MEMFD };
+  lastMapped.set(task, { key, ...found });
+  return { ...found, access };
 }
 
 /** Registers the program that the task runs. */

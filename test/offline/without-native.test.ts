@@ -141,8 +141,8 @@ test("the library", () => {
 });
 
 test("what freezes and restores says what it lacks, and what works all the same", () => {
-  for (const name of ["dump", "restore", "check"]) {
-    const { status, stderr } = run([join(place, "package/dist/criu-wasm.cjs"), name]);
+  for (const args of [["dump", "-t", "1", "-D", inWork("images")], ["restore", "-D", small], ["check"]]) {
+    const { status, stderr } = run([join(place, "package/dist/criu-wasm.cjs"), ...args]);
     assert.equal(status, 1);
     assert.match(
       stderr.toString(),

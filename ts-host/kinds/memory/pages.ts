@@ -23,8 +23,10 @@ import { canBeLazy, is, isDroppable, isPrivate, VMA_GUARD, VMA_VDSO, VMA_VSYSCAL
 
 export const PAGE = 4096n;
 
-/** For how many pages it is worth while to make pipes, and how many go through them in one step: 16 MiB. */
-const PAGES_FOR_PIPES = 4096;
+/** For how many pages it is worth while to make pipes: 4 MiB. */
+const PAGES_FOR_PIPES = 1024;
+/** How many go through them between two steps of progress: 16 MiB. */
+const PAGES_AT_ONCE = 4096;
 
 /** What the page tables of a task say. All ranges in order of address. */
 export interface PageTables {
@@ -156,7 +158,7 @@ function copyPages(sink: PageSink, pages: number, ranges: readonly Range[], memo
   }
   try {
     for (let left = pages; left > 0; ) {
-      const count = Math.min(left, PAGES_FOR_PIPES);
+      const count = Math.min(left, PAGES_AT_ONCE);
       const part = cursor.take(count * Number(PAGE));
       sink.appendDirectly!(count, (file, offset) => pipes.move(part, file, offset));
       left -= count;

@@ -93,50 +93,36 @@ export class Zstd {
     this.#target = this.#exports.malloc(most);
   }
 
-  #put(source: Uint8Array): void {
-    new Uint8Array(this.#exports.memory.buffer, this.#source, source.length).set(source);
-  }
-
-  #take(length: number, target: Uint8Array): void {
-    target.set(new Uint8Array(this.#exports.memory.buffer, this.#target, length));
+  /** Has libzstd make `target` of `source`: how many bytes it made, or undefined where it says that it cannot. */
+  #run(
+    source: Uint8Array,
+    target: Uint8Array,
+    make: (target: number, capacity: number, source: number, length: number) => number,
+  ): number | undefined {
+    const { memory, ZSTD_isError } = this.#exports;
+    new Uint8Array(memory.buffer, this.#source, source.length).set(source);
+    const length = make(this.#target, target.length, this.#source, source.length);
+    if (ZSTD_isError(length)) return undefined;
+    target.set(new Uint8Array(memory.buffer, this.#target, length));
+    return length;
   }
 
   /** Compresses to `target`; answers how many bytes there are, or undefined where `target` has no room for them. */
   compress(source: Uint8Array, target: Uint8Array): number | undefined {
     const zstd = this.#exports;
     this.#compressor ||= zstd.ZSTD_createCCtx();
-    this.#put(source);
-    const length = zstd.ZSTD_compress_usingDict(
-      this.#compressor,
-      this.#target,
-      target.length,
-      this.#source,
-      source.length,
-      0,
-      0,
-      LEVEL,
+    return this.#run(source, target, (...places) =>
+      zstd.ZSTD_compress_usingDict(this.#compressor, ...places, 0, 0, LEVEL),
     );
-    if (zstd.ZSTD_isError(length)) return undefined;
-    this.#take(length, target);
-    return length;
   }
 
   /** Decompresses to `target`; false when `source` is not what fills it. */
   decompress(source: Uint8Array, target: Uint8Array): boolean {
     const zstd = this.#exports;
     this.#decompressor ||= zstd.ZSTD_createDCtx();
-    this.#put(source);
-    const length = zstd.ZSTD_decompress_usingDict(
-      this.#decompressor,
-      this.#target,
-      target.length,
-      this.#source,
-      source.length,
-      0,
-      0,
+    const length = this.#run(source, target, (...places) =>
+      zstd.ZSTD_decompress_usingDict(this.#decompressor, ...places, 0, 0),
     );
-    if (zstd.ZSTD_isError(length) || length !== target.length) return false;
-    this.#take(length, target);
-    return true;
+    return length === target.length;
   }
 }

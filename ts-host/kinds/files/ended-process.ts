@@ -27,14 +27,8 @@ export function endedProcess({ source, fd }: HeldFile, name: Buffer): number | u
   });
 }
 
-const made = new WeakMap<RestoreContext, Set<number>>();
-
-/** Makes the process, unless that was done; it ends when the restore does. */
+/** Makes the process, which ends when the restore does. */
 export function makeProcess(context: RestoreContext, pid: number): void {
-  const pids = made.get(context) ?? new Set();
-  made.set(context, pids);
-  if (pids.has(pid)) return;
-  pids.add(pid);
   const tracee = spawnUnder(pid, `pid ${pid} of an ended process, of which it holds a file,`);
   context.aftermath.add(() => {
     process.kill(pid, "SIGKILL");

@@ -300,6 +300,8 @@ interface Remapped {
 interface Made {
   remaps: Map<number, Remapped>;
   endedProcesses: Set<number>;
+  /** Those of them that were made again. */
+  processes: Set<number>;
   paths: Map<string, Buffer>;
   parents: Set<string>;
 }
@@ -323,6 +325,7 @@ function madeBy(context: RestoreContext): Made {
           .filter(({ message }) => message.remap_type === RemapType.PROCFS)
           .map(({ message }) => message.remap_id),
       ),
+      processes: new Set(),
       paths: new Map(),
       parents: new Set(),
     };
@@ -343,12 +346,13 @@ function nameOfEntry(task: RestoreTask, id: number): Buffer {
  */
 export function pathAtRestore(task: RestoreTask, fileId: number): (() => Buffer) | undefined {
   const made = madeBy(task.context);
-  const name = task.context.files.get(fileId)?.reg?.name;
-  const ended = name && processOf(Buffer.from(name));
+  const name = Buffer.from(task.context.files.get(fileId)?.reg?.name ?? []);
+  const ended = processOf(name);
   if (ended !== undefined && made.endedProcesses.has(ended)) {
     return () => {
-      makeProcess(task.context, ended);
-      return nameOfEntry(task, fileId);
+      if (!made.processes.has(ended)) makeProcess(task.context, ended);
+      made.processes.add(ended);
+      return name;
     };
   }
   const remap = made.remaps.get(fileId);

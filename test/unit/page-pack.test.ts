@@ -90,6 +90,26 @@ for (const options of VARIANTS) {
   });
 }
 
+test("pages that lie scattered are handed out together", (t) => {
+  const path = packPath(t);
+  const writer = new PackWriter(path, ID, LZ4);
+  // New, zero, and known ones in turn.
+  const content = randomBytes(1024 * 4096, randomNumbers(8));
+  for (let page = 0; page < 1024; page += 4) {
+    content.fill(0, (page + 1) * 4096, (page + 2) * 4096);
+    content.copyWithin((page + 3) * 4096, 4096 * (page % 64), 4096 * ((page % 64) + 1));
+  }
+  append(writer.stream(1), content);
+  const table = writer.finish();
+  const reader = openPack(path, table);
+  const source = reader.stream(table.streams[0]);
+  let calls = 0;
+  source.read(0, 1024, () => void calls++);
+  assert.ok(calls <= 8, `${calls} calls`);
+  assertSameBytes(contentOf(source), content);
+  reader.close();
+});
+
 test("zero pages and pages that are there already cost nothing but an entry", (t) => {
   const path = packPath(t);
   const writer = new PackWriter(path, ID, AS_IT_IS);

@@ -3,14 +3,7 @@ import { ImageError } from "../errors.ts";
 import { hex } from "../images/binary.ts";
 import type { DrainPages, PageFigures, PagePlace, PageSource } from "../images/checkpoint.ts";
 import type { RandomFile } from "../images/source.ts";
-import {
-  checksum,
-  MAX_REGION_PAGES,
-  PAGE_SIZE,
-  PageUnpacker,
-  REGION_SLOTS,
-  ZERO_PAGE,
-} from "../wasm/pages.ts";
+import { checksum, GATHERED_PAGES, PAGE_SIZE, PageUnpacker, REGION_SLOTS, ZERO_PAGE } from "../wasm/pages.ts";
 import { PackFile } from "./pack-reader.ts";
 import type { IndexBlock, NumberedPack, PageTable, StreamTable } from "./page-table.ts";
 import { EXTENT_SIZE, packOf } from "./page-table.ts";
@@ -100,11 +93,14 @@ export class PageReader {
     return { pages, zero, kept: this.#table.packs.at(-1)!.length, bytes: this.#own.storedBytes() };
   }
 
-  /** Hands out `count` pages from page `page` on, or as many as lie in one region; answers how many. */
-  drainFrom(page: number, count: number, drain: (view: Uint8Array) => void): number {
+  /**
+   * Gathers up to `count` pages from page `page` on, as many as lie in one region, as page `at` of those to be
+   * handed out and the ones after it; answers how many. None when there is no room for them.
+   */
+  gather(page: number, count: number, at: number): number {
     if (page === ZERO_PAGE) {
-      const pages = Math.min(count, MAX_REGION_PAGES);
-      drain(this.#unpacker.zeros(pages));
+      const pages = Math.min(count, GATHERED_PAGES - at);
+      this.#unpacker.gatherZeros(at, pages);
       return pages;
     }
     const index = packOf(this.#table.packs, page);
@@ -113,9 +109,18 @@ export class PageReader {
     const inPack = page - this.#table.packs[index].first;
     const region = Math.floor(inPack / pack.regionPages);
     const first = inPack % pack.regionPages;
-    const pages = Math.min(count, pack.pagesInRegion(region) - first);
-    drain(this.#unpacker.pages(this.#slotOf(pack, region, page - first), first, pages));
+    const whole = pack.pagesInRegion(region);
+    const pages = Math.min(count, whole - first);
+    if (at + pages > GATHERED_PAGES) return 0;
+    const key = page - first;
+    if (pages === whole && !this.#slots.has(key)) this.#load(pack, region, this.#unpacker.place(at));
+    else this.#unpacker.gather(at, this.#slotOf(pack, region, key), first, pages);
     return pages;
+  }
+
+  /** The first `count` pages that were gathered; they stay until the next are. */
+  gathered(count: number): Uint8Array {
+    return this.#unpacker.gathered(count);
   }
 
   /** Where page `page` and up to `count` - 1 that follow it lie. */
@@ -132,7 +137,7 @@ export class PageReader {
     if (slot === undefined) {
       if (this.#freeSlots.length === 0) this.#dropOldest();
       slot = this.#freeSlots.at(-1)!;
-      this.#load(pack, region, slot);
+      this.#load(pack, region, this.#unpacker.slot(slot));
       this.#freeSlots.pop();
     }
     this.#slots.delete(key);
@@ -146,11 +151,11 @@ export class PageReader {
     this.#freeSlots.push(oldest[1]);
   }
 
-  #load(pack: PackFile, index: number, slot: number): void {
+  #load(pack: PackFile, index: number, to: number): void {
     const region = pack.region(index);
-    pack.read(this.#unpacker.stage(slot, region), region.offset);
+    pack.read(this.#unpacker.stage(to, region), region.offset);
     const pages = pack.pagesInRegion(index);
-    const wrong = this.#unpacker.open(slot, region, pages * PAGE_SIZE);
+    const wrong = this.#unpacker.open(to, region, pages * PAGE_SIZE);
     if (wrong === undefined) return;
     const first = index * pack.regionPages;
     pack.fail(`pages ${first} to ${first + pages - 1} of the pack: ${wrong}`, region.offset);
@@ -199,14 +204,18 @@ class StreamReader implements PageSource {
         file: this.#pages.path,
       });
     }
+    let gathered = 0;
     for (let page = first; page < end; ) {
       this.#seek(page);
-      const extentEnd = this.#extentFirst + this.#extents[this.#at];
       const packed = this.#extents[this.#at + 1];
       const from = packed === ZERO_PAGE ? ZERO_PAGE : packed + (page - this.#extentFirst);
-      page += this.#pages.drainFrom(from, Math.min(end, extentEnd) - page, (view) =>
-        drain(view, (page - first) * PAGE_SIZE),
-      );
+      const extentEnd = this.#extentFirst + this.#extents[this.#at];
+      const pages = this.#pages.gather(from, Math.min(end, extentEnd) - page, gathered);
+      page += pages;
+      gathered += pages;
+      if (pages > 0 && page < end) continue;
+      drain(this.#pages.gathered(gathered), (page - gathered - first) * PAGE_SIZE);
+      gathered = 0;
     }
   }
 

@@ -172,11 +172,11 @@ function* checkHashes(store: PageStore, id: string): Generator<StoreFinding> {
     const pack = new PageReader(table, () => new InputFile(store.path(`packs/${id}.pack`)));
     try {
       for (let page = 0; page < found.pack.length; ) {
-        page += pack.drainFrom(page, MAX_REGION_PAGES, (view) => {
-          const expected = found.hashes.subarray(page * HASH_SIZE);
-          if (!sameBytes(hasher.hashes(view), expected.subarray(0, (view.length / PAGE_SIZE) * HASH_SIZE)))
-            throw new ImageError(`pages from number ${page} on have other hashes`, { file });
-        });
+        const count = pack.gather(page, MAX_REGION_PAGES, 0);
+        const expected = found.hashes.subarray(page * HASH_SIZE, (page + count) * HASH_SIZE);
+        if (!sameBytes(hasher.hashes(pack.gathered(count)), expected))
+          throw new ImageError(`pages from number ${page} on have other hashes`, { file });
+        page += count;
       }
     } finally {
       pack.close();

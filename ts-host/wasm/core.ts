@@ -48,6 +48,8 @@ export interface CoreExports {
   lz4CompressWords(source: number, length: number, target: number): number;
   lz4Decompress(source: number, length: number, target: number, capacity: number): number;
   isZeroPage(page: number): number;
+  copyPages(to: number, from: number, count: number): void;
+  clearPages(pages: number, count: number): void;
   hashKey(): number;
   pageHashes(pages: number, count: number, into: number): void;
 

@@ -202,58 +202,70 @@ export class PageHasher {
   }
 }
 
-/** Regions that an unpacker keeps decompressed: 1 MiB. */
-export const REGION_SLOTS = 4;
+/** Regions that an unpacker keeps decompressed, for pages that are wanted one by one: 4 MiB at most. */
+export const REGION_SLOTS = 16;
+/** Pages that an unpacker gathers before they are handed out: 1 MiB. */
+export const GATHERED_PAGES = 256;
 const SLOT_SIZE = MOST_REGION_BYTES;
 
-/** Opens regions of packs: REGION_SLOTS of them at a time. */
+/** Opens regions of packs, into slots or straight to where their pages are gathered. */
 export class PageUnpacker {
   readonly #core = Core.load();
   readonly #stage = this.#core.allocate(SLOT_SIZE);
-  /** The last slot holds zeros: content of zero pages. */
-  readonly #slots = this.#core.allocate((REGION_SLOTS + 1) * SLOT_SIZE);
+  readonly #slots = this.#core.allocate(REGION_SLOTS * SLOT_SIZE);
+  readonly #gathered = this.#core.allocate(GATHERED_PAGES * PAGE_SIZE);
   #zstd: Zstd | undefined;
 
-  constructor() {
-    this.#core.view(this.#slots + REGION_SLOTS * SLOT_SIZE, SLOT_SIZE).fill(0);
+  /** Where a slot is, for `stage` and `open`. */
+  slot(number: number): number {
+    return this.#slots + number * SLOT_SIZE;
   }
 
-  #source(slot: number, { encoding }: StoredRegion): number {
-    return encoding === AS_IT_IS ? this.#slots + slot * SLOT_SIZE : this.#stage;
+  /** Where page `at` of those that are gathered is, for `stage` and `open`. */
+  place(at: number): number {
+    return this.#gathered + at * PAGE_SIZE;
   }
 
-  /** Where the stored bytes of a region are to be put, before `open`. */
-  stage(slot: number, region: StoredRegion): Uint8Array {
-    return this.#core.view(this.#source(slot, region), region.stored);
+  #source(to: number, { encoding }: StoredRegion): number {
+    return encoding === AS_IT_IS ? to : this.#stage;
   }
 
-  /** Checks and decompresses to `length` bytes in the slot; answers what is wrong, if something is. */
-  open(slot: number, region: StoredRegion, length: number): string | undefined {
-    if (region.encoding === ZSTD) return this.#openByZstd(slot, region, length);
+  /** Where the stored bytes of a region that is to be opened to `to` are to be put first. */
+  stage(to: number, region: StoredRegion): Uint8Array {
+    return this.#core.view(this.#source(to, region), region.stored);
+  }
+
+  /** Checks and decompresses what was staged to `length` bytes at `to`; answers what is wrong, if something is. */
+  open(to: number, region: StoredRegion, length: number): string | undefined {
+    if (region.encoding === ZSTD) return this.#openByZstd(to, region, length);
     const { stored, encoding, checksum } = region;
-    const pages = this.#slots + slot * SLOT_SIZE;
-    const from = this.#source(slot, region);
-    const answer = this.#core.exports.openRegion(from, stored, encoding, checksum, pages, length);
+    const from = this.#source(to, region);
+    const answer = this.#core.exports.openRegion(from, stored, encoding, checksum, to, length);
     return [undefined, "checksum differs", "malformed LZ4 block"][answer];
   }
 
-  #openByZstd(slot: number, region: StoredRegion, length: number): string | undefined {
+  #openByZstd(to: number, region: StoredRegion, length: number): string | undefined {
     const { stored, checksum } = region;
     const found = this.#core.exports.xxh64(this.#stage, stored, 0n);
     if (BigInt.asUintN(64, found) !== checksum) return "checksum differs";
     this.#zstd ??= new Zstd(MOST_REGION_BYTES);
-    const target = this.#core.view(this.#slots + slot * SLOT_SIZE, length);
-    return this.#zstd.decompress(this.stage(slot, region), target) ? undefined : "malformed zstd frame";
+    const target = this.#core.view(to, length);
+    return this.#zstd.decompress(this.stage(to, region), target) ? undefined : "malformed zstd frame";
   }
 
-  /** Pages of a slot: `count` from number `first` of the region on. */
-  pages(slot: number, first: number, count: number): Uint8Array {
-    return this.#core.view(this.#slots + slot * SLOT_SIZE + first * PAGE_SIZE, count * PAGE_SIZE);
+  /** Gathers `count` pages of a slot, from number `first` of the region on, as page `at` and those after it. */
+  gather(at: number, slot: number, first: number, count: number): void {
+    this.#core.exports.copyPages(this.place(at), this.slot(slot) + first * PAGE_SIZE, count);
   }
 
-  /** `count` pages (at most MAX_REGION_PAGES) of zeros. */
-  zeros(count: number): Uint8Array {
-    return this.pages(REGION_SLOTS, 0, count);
+  /** Gathers `count` pages of zeros. */
+  gatherZeros(at: number, count: number): void {
+    this.#core.exports.clearPages(this.place(at), count);
+  }
+
+  /** The first `count` pages that were gathered. */
+  gathered(count: number): Uint8Array {
+    return this.#core.view(this.#gathered, count * PAGE_SIZE);
   }
 }
 

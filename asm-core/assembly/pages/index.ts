@@ -6,5 +6,5 @@ export {
   beginPack, packAddedPages, packExtentCount, packExtents, packFresh, packFreshPages, packHashes, packInput, packPages,
   packTake,
 } from "./pack";
-export { hashKey, isZeroPage, pageHashes } from "./page";
+export { clearPages, copyPages, hashKey, isZeroPage, pageHashes } from "./page";
 export { openRegion, sealedChecksum, sealedEncoding, sealRegion } from "./region";

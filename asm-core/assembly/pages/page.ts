@@ -1,4 +1,4 @@
-// One page: is it all zero, and what is its hash.
+// Pages: copied, cleared; is one all zero, and what is its hash.
 
 export const PAGE_SIZE: u32 = 4096;
 /** Pages in a region, at most. */
@@ -14,6 +14,16 @@ export function isZeroPage(page: usize): bool {
     page += 64;
   } while (page < end);
   return true;
+}
+
+/** Copies `count` pages. */
+export function copyPages(to: usize, from: usize, count: u32): void {
+  memory.copy(to, from, <usize>count * PAGE_SIZE);
+}
+
+/** Makes `count` pages zero. */
+export function clearPages(pages: usize, count: u32): void {
+  memory.fill(pages, 0, <usize>count * PAGE_SIZE);
 }
 
 /**

@@ -239,12 +239,14 @@ function roundUp(size: bigint, multiple: bigint): bigint {
 }
 
 /** Bytes of a file that are looked at once. */
-const WINDOW = 1 << 18;
+const WINDOW = 1 << 16;
 
 /** The framed records of an image file without payloads, a part of the file at a time. */
 export class FramedFile {
   readonly #file: RandomFile;
-  #window = new Uint8Array(0);
+  /** One for all windows: fresh memory takes longer than what is done with it. */
+  #buffer = new Uint8Array(0);
+  #window = this.#buffer;
   /** Where the window begins in the file. */
   #offset: number;
 
@@ -284,9 +286,9 @@ export class FramedFile {
     const left = this.#file.length - this.#offset;
     // What is left of a window is mostly the rest of one record.
     if (this.#window.length >= Math.min(left, Math.max(size, 2 * this.#window.length - WINDOW))) return;
-    const window = new Uint8Array(Math.min(size, left));
-    this.#file.read(window, this.#offset);
-    this.#window = window;
+    if (size > this.#buffer.length) this.#buffer = new Uint8Array(size);
+    this.#window = this.#buffer.subarray(0, Math.min(size, left));
+    this.#file.read(this.#window, this.#offset);
   }
 
   #use<T>(record: number, use: (records: Uint8Array) => T): T {

@@ -9,22 +9,35 @@ import {
 } from "./failure";
 import { MAX_DEPTH, MAX_FIELDS, MAX_VALUES } from "./limits";
 import {
-  BOOL, DELIMITED, fieldCount, fieldRow, findField, firstField, FIXED64, isScalar, labelOf, MESSAGE, messageOf,
-  REPEATED, REQUIRED, SINT32, SINT64, slotOf, typeOf, widthOf, wireTypeOf,
+  addTo, BOOL, DELIMITED, fieldRow, findField, firstField, firstIn, FIXED64, isScalar, labelOf, MESSAGE, messageOf,
+  nextIn, numberOf, REPEATED, requiredFields, SINT32, SINT64, slotOf, typeOf, widthOf, wireTypeOf,
 } from "./schema";
 import { beginReading, readTag, readVarint, skipValue, tagNumber, tagWireType, varint } from "./wire";
 
 /**
  * Notes on the fields of the message at each level, 16 bytes a field: u32 occurrences; u32 where in the output
- * its value, or its next element, goes; u32 index of the next element.
+ * its value, or its next element, goes; u32 index of the next element. Only those of fields that occur hold.
  */
 const NOTE: u32 = 16;
 const notes: usize = memory.data(MAX_DEPTH * MAX_FIELDS * 16);
+/** Which fields occur in the message at each level: a bit for each. */
+const PRESENT: u32 = 16;
+const present: usize = memory.data(MAX_DEPTH * 16);
 
-/** Where the last vtable of each message is, so that equal ones are shared; and that of `Bytes`. */
+/**
+ * How the last table of each message was laid out, and one of `Bytes`: most are laid out as the one before. 16 bytes
+ * of which fields occurred; u64 number of the call that last wrote the vtable; u32 where in its output; u32 1 with
+ * unknown fields, 2 without, 0 where there was no table yet; the vtable.
+ */
+const SHAPE: u32 = 32 + 272;
+const VTABLE: usize = 32;
 const MAX_MESSAGES: u32 = 1024;
-const lastVtables: usize = memory.data(MAX_MESSAGES * 4);
+const shapes: usize = memory.data(MAX_MESSAGES * 304, 16);
 const BYTES_TABLE: u32 = MAX_MESSAGES - 1;
+let call: u64 = 0;
+
+/** Bytes beyond the output that may be overwritten. */
+const SLACK: usize = 16;
 
 let input: usize = 0;
 let output: usize = 0;
@@ -37,10 +50,10 @@ export function decodeProtobuf(message: u32, from: usize, length: usize, into: u
   input = from;
   beginReading(from);
   output = into;
-  outputEnd = into + capacity;
+  outputEnd = into + capacity - SLACK;
   cursor = into;
   values = 0;
-  memory.fill(lastVtables, 0, MAX_MESSAGES * 4);
+  call++;
   if (!zeros(8)) return 0;
   const root = decodeTable(message, from, from + length, 0);
   if (!root) return 0;
@@ -62,7 +75,8 @@ function room(bytes: usize): bool {
 
 function zeros(bytes: usize): bool {
   if (!room(bytes)) return false;
-  memory.fill(cursor, 0, bytes);
+  // Mostly few bytes, for which a call of memory.fill takes longer.
+  for (let at: usize = 0; at < bytes; at += 16) v128.store(cursor + at, i64x2.splat(0));
   cursor += bytes;
   return true;
 }
@@ -91,27 +105,27 @@ function putBytes(place: usize, from: usize, length: usize): bool {
   return true;
 }
 
-/** Takes the vtable that was just written at `start`, or an equal one from before; returns its address. */
-function shareVtable(kind: u32, start: usize): usize {
-  const size = <usize>load<u16>(start);
-  const last = load<u32>(lastVtables + 4 * kind);
-  if (last && load<u16>(output + last) == <u16>size && memory.compare(output + last, start, size) == 0) {
-    cursor = start;
-    return output + last;
-  }
-  store<u32>(lastVtables + 4 * kind, <u32>(start - output));
-  return start;
+/** The address of the shape's vtable in the output, which it is written to where it is not there yet. */
+function vtableOf(shape: usize): usize {
+  if (load<u64>(shape, 16) == call) return output + load<u32>(shape, 24);
+  const size = <usize>load<u16>(shape, VTABLE);
+  if (!align(4, 0) || !room(size)) return 0;
+  const vtable = cursor;
+  for (let at: usize = 0; at < size; at += 16) v128.store(vtable + at, v128.load(shape + VTABLE + at));
+  cursor += size;
+  store<u64>(shape, call, 16);
+  store<u32>(shape, <u32>(vtable - output), 24);
+  return vtable;
 }
 
 /** One table `Bytes` of the schema. */
 function putBytesTable(place: usize, from: usize, length: usize): bool {
-  if (!align(4, 0) || !zeros(8)) return false;
-  const start = cursor - 8;
-  store<u16>(start, 6);
-  store<u16>(start, 8, 2);
-  store<u16>(start, 4, 4);
-  const vtable = shareVtable(BYTES_TABLE, start);
-  if (!zeros(8)) return false;
+  const shape = shapes + BYTES_TABLE * SHAPE;
+  store<u16>(shape, 6, VTABLE);
+  store<u16>(shape, 8, VTABLE + 2);
+  store<u16>(shape, 4, VTABLE + 4);
+  const vtable = vtableOf(shape);
+  if (!vtable || !align(4, 0) || !zeros(8)) return false;
   const table = cursor - 8;
   store<i32>(table, <i32>(table - vtable));
   store<u32>(place, <u32>(table - place));
@@ -148,22 +162,28 @@ function countPacked(type: u8, start: usize, end: usize, depth: u32): i32 {
   return count;
 }
 
+/** The field of the tag that was read, where `last` was the one before it; -1: it is not known. */
+// @ts-ignore: decorator
+@inline
+function fieldAfter(message: u32, last: i32): i32 {
+  if (last >= 0 && numberOf(fieldRow(firstField(message) + last)) == tagNumber) return last;
+  return findField(message, tagNumber, last + 1);
+}
+
 /** Checks the fields from `start` to `end` and counts them in the notes; returns the bytes of unknown ones, -1 on failure. */
 function survey(message: u32, start: usize, end: usize, depth: u32): i32 {
   const first = firstField(message);
-  const count = fieldCount(message);
   const note = notes + depth * MAX_FIELDS * NOTE;
-  memory.fill(note, 0, count * NOTE);
+  const bits = present + depth * PRESENT;
+  v128.store(bits, i64x2.splat(0));
   let unknown = 0;
   let index: i32 = -1;
   for (let at = start; at < end; ) {
     const tag = at;
     at = readTag(tag, end, depth);
     if (!at || !charge(1, tag, depth)) return -1;
-    const number = tagNumber;
     const wireType = tagWireType;
-    const repeats = index >= 0 && findField(message, number, index) == index;
-    index = repeats ? index : findField(message, number, index + 1);
+    index = fieldAfter(message, index);
     if (index < 0) {
       at = skipValue(wireType, at, end, depth);
       if (!at) return -1;
@@ -174,6 +194,7 @@ function survey(message: u32, start: usize, end: usize, depth: u32): i32 {
     const type = typeOf(row);
     const repeated = labelOf(row) == REPEATED;
     const own = note + index * NOTE;
+    if (addTo(bits, index)) v128.store(own, i64x2.splat(0));
     const before = load<u32>(own);
     enter(depth, first + index, repeated ? before : NO_ELEMENT);
     if (before && !repeated) return <i32>fail(DUPLICATE, tag - input, depth + 1) - 1;
@@ -188,62 +209,73 @@ function survey(message: u32, start: usize, end: usize, depth: u32): i32 {
     }
     store<u32>(own, before + occurrences);
   }
-  for (let field: u32 = 0; field < count; field++) {
-    if (labelOf(fieldRow(first + field)) == REQUIRED && load<u32>(note + field * NOTE) == 0) {
-      enter(depth, first + field, NO_ELEMENT);
-      return <i32>fail(MISSING, end - input, depth + 1) - 1;
-    }
+  const missing = firstIn(v128.andnot(requiredFields(message), v128.load(bits)));
+  if (missing < MAX_FIELDS) {
+    enter(depth, first + missing, NO_ELEMENT);
+    return <i32>fail(MISSING, end - input, depth + 1) - 1;
   }
   return unknown;
 }
 
-/** Writes vtable and zeroed table for the fields that the notes count, and empty vectors; puts places into the notes. */
-function layOut(message: u32, unknown: u32, depth: u32): usize {
-  const first = firstField(message);
-  const count = fieldCount(message);
-  const note = notes + depth * MAX_FIELDS * NOTE;
-  const full: u32 = (4 + 2 * (count + 1) + 3) & ~3;
-  if (!align(4, 0) || !zeros(full)) return 0;
-  const start = cursor - full;
+/** The shape of a message whose fields were surveyed. */
+function shapeOf(message: u32, unknown: u32, depth: u32): usize {
+  const shape = shapes + message * SHAPE;
+  const bits = present + depth * PRESENT;
+  const kind: u32 = unknown ? 1 : 2;
+  const isAsBefore = load<u64>(shape) == load<u64>(bits) && load<u64>(shape, 8) == load<u64>(bits, 8);
+  if (isAsBefore && load<u32>(shape, 28) == kind) return shape;
+  v128.store(shape, v128.load(bits));
+  store<u64>(shape, 0, 16);
+  store<u32>(shape, kind, 28);
+  makeVtable(shape + VTABLE, firstField(message), v128.load(bits), unknown);
+  return shape;
+}
+
+/** Gives a place to each field that occurs, and to the unknown ones. */
+function makeVtable(vtable: usize, first: u32, fields: v128, unknown: u32): void {
+  memory.fill(vtable, 0, SHAPE - <u32>VTABLE);
   let lastSlot: i32 = -1;
   let size: u32 = 4;
   if (unknown) {
-    store<u16>(start, 4, 4);
+    store<u16>(vtable, 4, 4);
     size = 8;
     lastSlot = 0;
   }
   // The widest first: only they need padding.
   for (let width: u32 = 8; width > 0; width = width == 8 ? 4 : width == 4 ? 1 : 0) {
-    for (let index: u32 = 0; index < count; index++) {
+    for (let index = firstIn(fields); index < MAX_FIELDS; index = nextIn(fields, index)) {
       const row = fieldRow(first + index);
-      const type = typeOf(row);
-      const own = labelOf(row) == REPEATED ? 4 : widthOf(type);
-      if (own != width || load<u32>(note + index * NOTE) == 0) continue;
+      const own = labelOf(row) == REPEATED ? 4 : widthOf(typeOf(row));
+      if (own != width) continue;
       const slot = slotOf(row);
       if (width == 8) size = (size + 3) & ~7 | 4;
-      store<u16>(start + 4 + 2 * slot, <u16>size);
-      store<u32>(note + index * NOTE, size, 4);
+      store<u16>(vtable + 4 + 2 * slot, <u16>size);
       size += width;
       lastSlot = max(lastSlot, <i32>slot);
     }
   }
-  const vtableSize: u32 = 4 + 2 * <u32>(lastSlot + 1);
-  store<u16>(start, <u16>vtableSize);
-  store<u16>(start, <u16>size, 2);
-  cursor = start + vtableSize;
-  const vtable = shareVtable(message, start);
+  store<u16>(vtable, <u16>(4 + 2 * <u32>(lastSlot + 1)));
+  store<u16>(vtable, <u16>size, 2);
+}
+
+/** Writes the zeroed table of a surveyed message, and empty vectors; puts the places of its fields into the notes. */
+function layOut(message: u32, unknown: u32, depth: u32): usize {
+  const first = firstField(message);
+  const note = notes + depth * MAX_FIELDS * NOTE;
+  const fields = v128.load(present + depth * PRESENT);
+  const vtable = vtableOf(shapeOf(message, unknown, depth));
+  if (!vtable) return 0;
+  const size = <usize>load<u16>(vtable, 2);
   // 8-byte fields are at 4 modulo 8 of a table that is itself at 4 modulo 8.
   if (!align(8, 4) || !zeros(size)) return 0;
   const table = cursor - size;
   store<i32>(table, <i32>(table - vtable));
-  for (let index: u32 = 0; index < count; index++) {
+  for (let index = firstIn(fields); index < MAX_FIELDS; index = nextIn(fields, index)) {
     const own = note + index * NOTE;
-    const occurrences = load<u32>(own);
-    if (!occurrences) continue;
     const row = fieldRow(first + index);
-    let place = table + load<u32>(own, 4);
+    let place = table + load<u16>(vtable + 4 + 2 * slotOf(row));
     if (labelOf(row) == REPEATED) {
-      place = newVector(place, occurrences, widthOf(typeOf(row)));
+      place = newVector(place, load<u32>(own), widthOf(typeOf(row)));
       if (!place) return 0;
     }
     store<u32>(own, <u32>place, 4);
@@ -270,8 +302,7 @@ function decodeTable(message: u32, start: usize, end: usize, depth: u32): usize 
     const tag = at;
     at = readTag(tag, end, depth);
     const wireType = tagWireType;
-    const repeats = index >= 0 && findField(message, tagNumber, index) == index;
-    index = repeats ? index : findField(message, tagNumber, index + 1);
+    index = fieldAfter(message, index);
     if (index < 0) {
       at = skipValue(wireType, at, end, depth);
       memory.copy(unknownAt, tag, at - tag);

@@ -108,25 +108,19 @@ export function putSeparator(isFirst: bool, indent: u32): void {
 
 // Numbers.
 
-/** Room for 20 digits, and for what is read beyond them. */
-const digits = memory.data(48);
+/** Digits of the largest number. */
+const MOST_DIGITS: usize = 20;
 
-/** Digits are made from the last to the first, and then copied. */
 function putDecimal(value: u64): void {
-  const end = digits + 20;
-  let at = end;
-  while (value > u32.MAX_VALUE) {
-    const rest = value / 100000000;
-    let part = <u32>(value - rest * 100000000);
-    for (let index = 0; index < 8; index++, part /= 10) store<u8>(--at, <u8>(0x30 + (part % 10)));
-    value = rest;
-  }
+  room(MOST_DIGITS);
+  let count: usize = 1;
+  for (let limit: u64 = 10; count < MOST_DIGITS && value >= limit; limit *= 10) count++;
+  let at = cursor + count;
+  cursor = at;
+  for (; value > u32.MAX_VALUE; value /= 10) store<u8>(--at, <u8>(0x30 + (value % 10)));
   let part = <u32>value;
-  do {
-    store<u8>(--at, <u8>(0x30 + (part % 10)));
-    part /= 10;
-  } while (part);
-  putText(at, end - at);
+  for (; part >= 10; part /= 10) store<u8>(--at, <u8>(0x30 + (part % 10)));
+  store<u8>(--at, <u8>(0x30 + part));
 }
 
 // @ts-ignore: decorator
@@ -474,7 +468,12 @@ function follow(place: usize): usize {
 // @ts-ignore: decorator
 @inline
 function placeOf(table: usize, slot: u32): usize {
-  const vtable = table - load<i32>(table);
+  return placeIn(table, table - load<i32>(table), slot);
+}
+
+// @ts-ignore: decorator
+@inline
+function placeIn(table: usize, vtable: usize, slot: u32): usize {
   const entry = 4 + 2 * slot;
   if (entry >= load<u16>(vtable)) return 0;
   const offset = load<u16>(vtable + entry);
@@ -484,13 +483,14 @@ function placeOf(table: usize, slot: u32): usize {
 export function putTable(message: u32, table: usize, indent: u32, hex: bool): void {
   const first = firstField(message);
   const count = fieldCount(message);
+  const vtable = table - load<i32>(table);
   let isFirst = true;
   room(1);
   put(0x7b);
   for (let index: u32 = 0; index < count; index++) {
     const field = first + index;
     const row = fieldRow(field);
-    const place = placeOf(table, slotOf(row));
+    const place = placeIn(table, vtable, slotOf(row));
     const repeated = labelOf(row) == REPEATED;
     if (!place || (repeated && !load<u32>(follow(place)))) continue;
     putSeparator(isFirst, indent + 4);

@@ -22,11 +22,63 @@ export const FOUR_BYTES: u32 = 5;
 
 let messages: usize = 0;
 let fields: usize = 0;
+/** For each message the set of those fields that it must have. */
+let required: usize = 0;
 
 /** `table` stays in memory. */
 export function setSchema(table: usize): void {
+  const count = load<u32>(table);
   messages = table + 8;
-  fields = messages + 4 * load<u32>(table);
+  fields = messages + 4 * count;
+  required = heap.alloc(16 * count);
+  for (let message: u32 = 0; message < count; message++) {
+    const set = required + 16 * message;
+    v128.store(set, i64x2.splat(0));
+    for (let index: u32 = 0; index < fieldCount(message); index++) {
+      if (labelOf(fieldRow(firstField(message) + index)) == REQUIRED) addTo(set, index);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+export function requiredFields(message: u32): v128 {
+  return v128.load(required + 16 * message);
+}
+
+// Sets of fields of a message, by their indices: a bit for each, in 16 bytes.
+
+/** Adds a field to the set at `set`; false: it was in it. */
+// @ts-ignore: decorator
+@inline
+export function addTo(set: usize, index: u32): bool {
+  const word = set + 8 * (index >> 6);
+  const bit = <u64>1 << (index & 63);
+  const before = load<u64>(word);
+  store<u64>(word, before | bit);
+  return (before & bit) == 0;
+}
+
+/** The first field of a set; MAX_FIELDS: it is empty. */
+// @ts-ignore: decorator
+@inline
+export function firstIn(set: v128): u32 {
+  const low = i64x2.extract_lane(set, 0);
+  return low ? <u32>ctz(low) : 64 + <u32>ctz(i64x2.extract_lane(set, 1));
+}
+
+/** The first field of a set after `index`; MAX_FIELDS: there is none. */
+// @ts-ignore: decorator
+@inline
+export function nextIn(set: v128, index: u32): u32 {
+  let next = index + 1;
+  if (next < 64) {
+    const low = <u64>i64x2.extract_lane(set, 0) >> next;
+    if (low) return next + <u32>ctz(low);
+    next = 64;
+  }
+  const high = <u64>i64x2.extract_lane(set, 1) >> (next & 63);
+  return next < 128 && high ? next + <u32>ctz(high) : 128;
 }
 
 // @ts-ignore: decorator

@@ -172,6 +172,35 @@ test("a native checkpoint with any part cut or changed", async (t) => {
   await assertRestores(subject);
 });
 
+test("a page that is damaged is told by file, process and address", async (t) => {
+  const subject = await dumped(t, "native");
+  if (!subject) return;
+  const { images, victim } = subject;
+  const pack = readdirSync(images).find((name) => name.endsWith(".pack"))!;
+  const path = join(images, pack);
+  const bytes = readFileSync(path);
+  const addresses = new Set<string>();
+  for (const part of [0.1, 0.5, 0.9]) {
+    const damaged = Buffer.from(bytes);
+    damaged[Math.floor(part * bytes.length)]! ^= 0x10;
+    writeFileSync(path, damaged);
+    const told = await refusal(subject, `changed at ${part}`);
+    const wrong = "pages \\d+ to \\d+ of the pack: checksum differs";
+    const place = new RegExp(
+      `pid ${victim.pid} \\(file-offset\\),.*${pack}, offset \\d+: ${wrong}: the page at (0x\\w+) of process ${victim.pid} `,
+    );
+    assert.match(told, place);
+    const [, address] = place.exec(told)!;
+    // What looks at all pages says the same of the first that is damaged.
+    const { stdout } = await command("validate", "-D", images);
+    assert.match(stdout.toString(), new RegExp(`${pack}.* ${address}-0x`));
+    addresses.add(address!);
+  }
+  assert.ok(addresses.size >= 2);
+  writeFileSync(path, bytes);
+  await assertRestores(subject);
+});
+
 /** Changes the records of an image of the subject. */
 function change<K extends ImageKind>(
   { images }: Subject,

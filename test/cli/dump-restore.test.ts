@@ -1,7 +1,7 @@
 /** The command line of dump and restore: log, pid file, exit status, what a signal and a terminal see. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Progress } from "../../ts-host/cli/progress.ts";
@@ -111,6 +111,23 @@ test("what cannot be written is said before the process is stopped", async (t) =
     assert.match(stderr, message);
   }
   assert.ok(!existsSync(join(images, "checkpoint.meta")));
+  await expectUndisturbed(victim);
+});
+
+test("a checkpoint whose pages are in a store that has moved: where it is, is asked for and taken", async (t) => {
+  const victim = await startVictim(t, entryOf("counter"));
+  if (!victim) return;
+  const images = join(victim.dir, "images");
+  const [store, moved] = ["store", "moved"].map((name) => join(victim.dir, name));
+  await mustRun(["dump", "-t", String(victim.pid), "-D", images, "--store", store], victim.dir);
+  await victim.waitGone();
+  assert.deepEqual(readdirSync(images), ["checkpoint.meta"]);
+  renameSync(store, moved);
+  const { status, stderr } = await runCli(["restore", "-d", "-D", images]);
+  assert.equal(status, 1);
+  assert.match(stderr, /restore: .*\/store\/packs\/[0-9a-f]{32}\.pack: no such file .*restore --store DIR/);
+  assert.ok(!exists(victim.pid));
+  await mustRun(["restore", "-d", "-D", images, "--store", moved], victim.dir);
   await expectUndisturbed(victim);
 });
 

@@ -1,10 +1,12 @@
 /** Damage to pages is told by the file, and by process and address of every page that cannot be read. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { CriuWasmError } from "../../ts-host/errors.ts";
 import { createCheckpoint, openCheckpoint, type PageOptions } from "../../ts-host/images/open.ts";
+import { bytesFile, type FileSource } from "../../ts-host/images/source.ts";
+import { Checkpoint } from "../../ts-host/offline/checkpoint.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
 import { openDirectory } from "../../ts-host/offline/node.ts";
 import { type Finding, validate } from "../../ts-host/offline/validate/index.ts";
@@ -82,6 +84,48 @@ for (const compress of ["none", "lz4", "zstd"] as const) {
     assert.ok(inPages > 10, `${inPages} of 25 in pages`);
   });
 }
+
+/** The files that validation names, of a checkpoint whose files hold that. */
+function filesNamed(contents: ReadonlyMap<string, Uint8Array>): (string | undefined)[] {
+  const source: FileSource = {
+    location: "memory",
+    list: () => [...contents.keys()],
+    open: (name) => bytesFile(name, contents.get(name)!),
+    parent: () => undefined,
+  };
+  try {
+    const checkpoint = Checkpoint.open(source);
+    try {
+      return [...validate(checkpoint)].flatMap((each) => ("severity" in each ? [each.file] : []));
+    } finally {
+      checkpoint.close();
+    }
+  } catch (error) {
+    assert.ok(error instanceof CriuWasmError);
+    return [error.context.file];
+  }
+}
+
+test("whichever byte of a small checkpoint is changed, that is found, and its file named", (t) => {
+  const samples = sampleDirectory(t, "loop-static");
+  // As many pages, of which few bytes are left.
+  const pages = new Uint8Array(statSync(join(samples, "pages-1.img")).size);
+  for (let at = 0; at < pages.length; at += 1000) pages[at] = at / 1000;
+  writeFileSync(join(samples, "pages-1.img"), pages);
+  const directory = join(temporaryDirectory(t), "native");
+  convert(openCheckpoint(samples), createCheckpoint(directory, "native"));
+  const contents = new Map(readdirSync(directory).map((name) => [name, readFileSync(join(directory, name))]));
+  assert.equal(contents.size, 2);
+  assert.deepEqual(filesNamed(contents), []);
+  for (const [name, content] of contents) {
+    for (let at = 0; at < content.length; at++) {
+      const damaged = Buffer.from(content);
+      damaged[at] ^= 1 << (at % 8);
+      const named = filesNamed(new Map([...contents, [name, damaged]]));
+      assert.ok(named.includes(name), `${name}, byte ${at}: ${named}`);
+    }
+  }
+});
 
 test("damage in two places is told in two findings", (t) => {
   const directory = nativeOf(t, { compress: "none", regionPages: 4 });

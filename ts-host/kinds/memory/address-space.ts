@@ -124,8 +124,7 @@ function advise(vma: VmaEntry, batch: Batch): void {
 
 /** Fills private memory, protects it, and gives advice and guard pages. */
 export function fillAddressSpace(task: RestoreTask): void {
-  const { source } = privatePagemap(task);
-  readRuns(source, ownRuns(task), (ranges, content) => writeRanges(task.pid, ranges, content));
+  readRuns(privatePagemap(task), ownRuns(task), (ranges, content) => writeRanges(task.pid, ranges, content));
   task.inBatches([...closedMappings(task)], (vma, batch) => {
     batch.call("mprotect", [vma.start, length(vma), vma.prot]);
   });

@@ -18,6 +18,8 @@ export interface PageRun extends Range {
 export interface Pagemap {
   runs: PageRun[];
   source: PageSource;
+  /** Whose memory it is, for messages. */
+  owner: string;
 }
 
 type PagemapKind = "PAGEMAP" | "SHMEM_PAGEMAP";
@@ -31,7 +33,7 @@ export function readPagemap(task: RestoreTask, kind: PagemapKind, id: number | s
   const { pages_id } = head.message as PagemapHead;
   const source = reader.pages(pages_id);
   const runs = presentRuns(entries.map(({ message }) => message as PagemapEntry));
-  const pages = runs.reduce((sum, { start, end }) => sum + Number((end - start) / PAGE), 0);
+  const pages = runs.reduce((sum, run) => sum + pagesIn(run), 0);
   if (pages !== source.length) {
     throw new ImageError(
       `lists ${pages} pages, but ${source.length} are stored for it: one of both was cut`,
@@ -41,7 +43,7 @@ export function readPagemap(task: RestoreTask, kind: PagemapKind, id: number | s
       },
     );
   }
-  return { runs, source };
+  return { runs, source, owner: `${kind === "PAGEMAP" ? "process" : "shared memory"} ${id}` };
 }
 
 const privatePagemaps = new WeakMap<RestoreTask, Pagemap>();
@@ -75,21 +77,59 @@ function presentRuns(entries: readonly PagemapEntry[]): PageRun[] {
 /** Takes the content of ranges that follow one another in the stream. */
 export type TakeContent = (ranges: readonly Range[], content: Uint8Array) => void;
 
-/** Reads all of `runs`, in order, and as much at once as the source gives. */
-export function readRuns(source: PageSource, runs: readonly PageRun[], take: TakeContent): void {
+/** Reads all of `runs`, which are the pagemap's, in order, and as much at once as the source gives. */
+export function readRuns(pagemap: Pagemap, runs: readonly PageRun[], take: TakeContent): void {
   for (let at = 0; at < runs.length; ) {
     const group = neighboursFrom(runs, at);
     const cursor = new RangeCursor(group);
-    const pages = group.reduce((sum, { start, end }) => sum + Number((end - start) / PAGE), 0);
-    source.read(runs[at]!.first, pages, (view) => take(cursor.take(view.length), view));
+    const { first } = group[0]!;
+    const end = first + group.reduce((sum, range) => sum + pagesIn(range), 0);
+    let next = first;
+    try {
+      pagemap.source.read(first, end - first, (view) => {
+        take(cursor.take(view.length), view);
+        next += view.length / Number(PAGE);
+      });
+    } catch (error) {
+      throw error instanceof ImageError ? withAddress(error, pagemap, next, end) : error;
+    }
     at += group.length;
+  }
+}
+
+const pagesIn = ({ start, end }: Range) => Number((end - start) / PAGE);
+
+/** The error, and the address of the first page from number `next` on that cannot be read. */
+function withAddress(
+  error: ImageError,
+  { source, runs, owner }: Pagemap,
+  next: number,
+  end: number,
+): ImageError {
+  let page = next;
+  while (page < end && isReadable(source, page)) page++;
+  const run = runs.find((each) => each.first <= page && page < each.first + pagesIn(each));
+  if (run === undefined) return error;
+  const address = run.start + BigInt(page - run.first) * PAGE;
+  const message = `${error.message}: the page at 0x${address.toString(16)} of ${owner}`;
+  const hint = "criu-wasm validate names every page that is damaged";
+  return new ImageError(message, { hint, ...error.context }, error);
+}
+
+function isReadable(source: PageSource, page: number): boolean {
+  try {
+    source.read(page, 1, () => {});
+    return true;
+  } catch (error) {
+    if (error instanceof ImageError) return false;
+    throw error;
   }
 }
 
 /** Runs from number `at` on that follow one another in the stream. */
 function neighboursFrom(runs: readonly PageRun[], at: number): PageRun[] {
   let end = at + 1;
-  const next = ({ first, ...range }: PageRun) => first + Number((range.end - range.start) / PAGE);
+  const next = (run: PageRun) => run.first + pagesIn(run);
   while (end < runs.length && runs[end]!.first === next(runs[end - 1]!)) end++;
   return runs.slice(at, end);
 }

@@ -84,8 +84,8 @@ export function createSharedAnonymous(size: bigint): number {
 
 /** Writes the pages of a shared object into a file of this process, open as `fd`. */
 export function fillFile(task: RestoreTask, shmid: string, fd: number): void {
-  const { runs, source } = readPagemap(task, "SHMEM_PAGEMAP", shmid);
-  readRuns(source, runs, (ranges, content) => {
+  const pagemap = readPagemap(task, "SHMEM_PAGEMAP", shmid);
+  readRuns(pagemap, pagemap.runs, (ranges, content) => {
     let from = 0;
     for (const range of ranges) {
       const size = Number(range.end - range.start);

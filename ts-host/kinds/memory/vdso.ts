@@ -23,7 +23,7 @@ import { ProcPid } from "../../kernel/process.ts";
 import { Batch } from "../../remote/batch.ts";
 import { type Range, readMemory, writeMemory } from "../../remote/memory.ts";
 import { findHole, takenRanges } from "./holes.ts";
-import { privatePagemap } from "./pagemap.ts";
+import { privatePagemap, readRuns } from "./pagemap.ts";
 import { PAGE } from "./pages.ts";
 import { vdsoSymbols } from "./vdso-symbols.ts";
 import { is, VMA_VDSO, VMA_VVAR } from "./vma.ts";
@@ -37,13 +37,15 @@ function kernelParts(task: RestoreTask): Vma[] {
 
 /** The content that the image holds for a range. */
 function imageBytes(task: RestoreTask, range: Range): Buffer | undefined {
-  const { runs, source } = privatePagemap(task);
-  const run = runs.find(({ start, end }) => start <= range.start && range.end <= end);
+  const pagemap = privatePagemap(task);
+  const run = pagemap.runs.find(({ start, end }) => start <= range.start && range.end <= end);
   if (!run) return undefined;
-  const bytes = Buffer.alloc(Number(range.end - range.start));
   const first = run.first + Number((range.start - run.start) / PAGE);
-  source.read(first, bytes.length / Number(PAGE), (view, offset) => bytes.set(view, offset));
-  return bytes;
+  const parts: Buffer[] = [];
+  readRuns(pagemap, [{ start: range.start, end: range.end, first }], (_, content) => {
+    parts.push(Buffer.from(content));
+  });
+  return Buffer.concat(parts);
 }
 
 function sameFunctions(ours: Map<string, number>, theirs: Map<string, number>): boolean {

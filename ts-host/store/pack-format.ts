@@ -4,6 +4,7 @@
  * these blocks; a trailer. schemas/README.md describes it byte by byte.
  */
 import { sha256 } from "#platform";
+import { ImageError } from "../errors.ts";
 import { BinaryReader, BinaryWriter, sameBytes } from "../images/binary.ts";
 import {
   AS_IT_IS,
@@ -119,24 +120,35 @@ export function pagesInRegion({ length, regionPages }: Trailer, index: number): 
 
 /** Reads and checks entry `index` of a block of the table that begins with region `first`. */
 export function decodeRegion(
-  block: Uint8Array,
+  block: DataView,
   first: number,
   index: number,
   trailer: Trailer,
   file: string,
 ): PlacedRegion {
   const at = (index - first) * REGION_ENTRY;
-  const base = trailer.tableOffset + index * REGION_ENTRY;
-  const from = new BinaryReader(block.subarray(at, at + REGION_ENTRY), file, base);
-  const offset = from.size(trailer.tableOffset);
-  const stored = from.u32();
-  const encoding = from.u32();
-  const size = pagesInRegion(trailer, index) * PAGE_SIZE;
+  const region = {
+    // As numbers: there are many regions, and bigints take time.
+    offset: block.getUint32(at, true) + block.getUint32(at + 4, true) * 2 ** 32,
+    stored: block.getUint32(at + 8, true),
+    encoding: block.getUint32(at + 12, true),
+    checksum: block.getBigUint64(at + 16, true),
+  };
+  const wrong = wrongRegion(region, pagesInRegion(trailer, index) * PAGE_SIZE, trailer.tableOffset);
+  if (wrong === undefined) return region;
+  const offset = trailer.tableOffset + index * REGION_ENTRY;
+  throw new ImageError(`region ${index} ${wrong}`, { file, offset });
+}
+
+/** `size`: bytes of its pages; `end`: where the regions end. */
+function wrongRegion(
+  { offset, stored, encoding }: PlacedRegion,
+  size: number,
+  end: number,
+): string | undefined {
   if (encoding !== AS_IT_IS && encoding !== LZ4 && encoding !== ZSTD)
-    from.fail(`region ${index}: compression ${encoding} is not known`, 0);
+    return `has compression ${encoding}, which is not known`;
   if (encoding === AS_IT_IS ? stored !== size : stored >= size)
-    from.fail(`region ${index}: ${stored} bytes cannot hold its ${size}`, 0);
-  if (offset + stored > trailer.tableOffset)
-    from.fail(`region ${index} ends behind the end of the regions`, 0);
-  return { offset, stored, encoding, checksum: from.u64() };
+    return `has ${stored} bytes, which cannot hold its ${size}`;
+  return offset + stored > end ? "ends behind the end of the regions" : undefined;
 }

@@ -3,7 +3,7 @@ import { sha256 } from "#platform";
 import { ImageError } from "../errors.ts";
 import { sameBytes } from "../images/binary.ts";
 import type { RandomFile } from "../images/source.ts";
-import { checksum } from "../wasm/pages.ts";
+import { checksum, MAX_REGION_PAGES } from "../wasm/pages.ts";
 import {
   checkHeader,
   decodeRegion,
@@ -25,7 +25,7 @@ export class PackFile {
   readonly #trailer: Trailer;
   /** A checksum of each block of the table. */
   readonly #checksums: DataView;
-  #block: Uint8Array = new Uint8Array(0);
+  #block: DataView = new DataView(new ArrayBuffer(0));
   #blockIndex = -1;
 
   /** Takes the file over: it is closed with the pack, and when the pack is not as `expected`. */
@@ -86,10 +86,26 @@ export class PackFile {
       const bytes = this.#read(offset, count * REGION_ENTRY);
       if (checksum(bytes) !== this.#checksums.getBigUint64(block * 8, true))
         this.fail(`the table of regions is damaged, from region ${first} on`, offset);
-      this.#block = bytes;
+      this.#block = new DataView(bytes.buffer);
       this.#blockIndex = block;
     }
     return decodeRegion(this.#block, first, index, this.#trailer, this.path);
+  }
+
+  /**
+   * Regions from `index` on whose bytes lie one after the other in the file: at most `most`, and at least one; no
+   * more of them than can be staged at once.
+   */
+  regionsFrom(index: number, most: number): PlacedRegion[] {
+    const regions = [this.region(index)];
+    const fitting = Math.min(most, Math.floor(MAX_REGION_PAGES / this.regionPages));
+    while (regions.length < fitting) {
+      const { offset, stored } = regions.at(-1)!;
+      const next = this.region(index + regions.length);
+      if (next.offset !== offset + stored) break;
+      regions.push(next);
+    }
+    return regions;
   }
 
   /** Bytes that the regions take. */

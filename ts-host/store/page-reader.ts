@@ -94,7 +94,7 @@ export class PageReader {
   }
 
   /**
-   * Gathers up to `count` pages from page `page` on, as many as lie in one region, as page `at` of those to be
+   * Gathers up to `count` pages from page `page` on, as many as are read at once, as page `at` of those to be
    * handed out and the ones after it; answers how many. None when there is no room for them.
    */
   gather(page: number, count: number, at: number): number {
@@ -113,8 +113,14 @@ export class PageReader {
     const pages = Math.min(count, whole - first);
     if (at + pages > GATHERED_PAGES) return 0;
     const key = page - first;
-    if (pages === whole && !this.#slots.has(key)) this.#load(pack, region, this.#unpacker.place(at));
-    else this.#unpacker.gather(at, this.#slotOf(pack, region, key), first, pages);
+    if (pages === whole && !this.#slots.has(key)) {
+      const wanted = Math.min(count, GATHERED_PAGES - at);
+      // The last region of a pack may be shorter.
+      const toEnd = inPack + wanted >= this.#table.packs[index].length;
+      const regions = toEnd ? pack.regionCount - region : Math.floor(wanted / pack.regionPages);
+      return this.#load(pack, region, regions, this.#unpacker.place(at));
+    }
+    this.#unpacker.gather(at, this.#slotOf(pack, region, key), first, pages);
     return pages;
   }
 
@@ -137,7 +143,7 @@ export class PageReader {
     if (slot === undefined) {
       if (this.#freeSlots.length === 0) this.#dropOldest();
       slot = this.#freeSlots.at(-1)!;
-      this.#load(pack, region, this.#unpacker.slot(slot));
+      this.#load(pack, region, 1, this.#unpacker.slot(slot));
       this.#freeSlots.pop();
     }
     this.#slots.delete(key);
@@ -151,14 +157,21 @@ export class PageReader {
     this.#freeSlots.push(oldest[1]);
   }
 
-  #load(pack: PackFile, index: number, to: number): void {
-    const region = pack.region(index);
-    pack.read(this.#unpacker.stage(to, region), region.offset);
-    const pages = pack.pagesInRegion(index);
-    const wrong = this.#unpacker.open(to, region, pages * PAGE_SIZE);
-    if (wrong === undefined) return;
-    const first = index * pack.regionPages;
-    pack.fail(`pages ${first} to ${first + pages - 1} of the pack: ${wrong}`, region.offset);
+  /** Opens region `index` to `to`, and after it as many of the next as are read at once; answers how many pages. */
+  #load(pack: PackFile, index: number, most: number, to: number): number {
+    const regions = pack.regionsFrom(index, most);
+    pack.read(this.#unpacker.stage(to, regions), regions[0].offset);
+    let opened = 0;
+    for (const [skipped, region] of regions.entries()) {
+      const pages = pack.pagesInRegion(index + skipped);
+      const wrong = this.#unpacker.open(to + opened * PAGE_SIZE, region, pages * PAGE_SIZE);
+      if (wrong !== undefined) {
+        const first = (index + skipped) * pack.regionPages;
+        pack.fail(`pages ${first} to ${first + pages - 1} of the pack: ${wrong}`, region.offset);
+      }
+      opened += pages;
+    }
+    return opened;
   }
 
   close(): void {

@@ -3,6 +3,8 @@ import { Core } from "./core.ts";
 
 /** Bytes that are counted to learn which are rare. */
 const SAMPLE = 1024;
+/** What is rare in one haystack is taken to be so in as many. */
+const SAMPLED_EVERY = 16;
 /** Room for a needle before it has to grow. */
 const FIRST_NEEDLE = 4096;
 
@@ -12,6 +14,10 @@ export class Haystack {
   #capacity = 0;
   #needle = this.#core.allocate(FIRST_NEEDLE);
   #needleCapacity = FIRST_NEEDLE;
+  /** What was rare when it was looked last, and how many haystacks ago that is. */
+  #rarest: [left: number, right: number] = [0, 0];
+  #age = 0;
+  #sought: Uint8Array | undefined;
 
   /** Room for `length` bytes; what was in it is lost where it grows. Good until the next call with a larger one. */
   bytes(length: number): Uint8Array {
@@ -28,7 +34,11 @@ export class Haystack {
       this.#needleCapacity = needle.length;
       this.#needle = this.#core.allocate(needle.length);
     }
-    const [left, right] = rarestOf(needle, this.bytes(length));
+    if (needle !== this.#sought || this.#age++ % SAMPLED_EVERY === 0) {
+      this.#rarest = rarestOf(needle, this.bytes(length));
+      this.#sought = needle;
+    }
+    const [left, right] = this.#rarest;
     for (let at = from; ; ) {
       this.#core.view(this.#needle, needle.length).set(needle);
       at = this.#core.exports.findBytes(this.#pointer, length, at, this.#needle, needle.length, left, right);

@@ -214,6 +214,8 @@ export class PageUnpacker {
   readonly #stage = this.#core.allocate(SLOT_SIZE);
   readonly #slots = this.#core.allocate(REGION_SLOTS * SLOT_SIZE);
   readonly #gathered = this.#core.allocate(GATHERED_PAGES * PAGE_SIZE);
+  /** Where the next region lies that is to be opened. */
+  #staged = this.#stage;
   #zstd: Zstd | undefined;
 
   /** Where a slot is, for `stage` and `open`. */
@@ -226,31 +228,43 @@ export class PageUnpacker {
     return this.#gathered + at * PAGE_SIZE;
   }
 
-  #source(to: number, { encoding }: StoredRegion): number {
-    return encoding === AS_IT_IS ? to : this.#stage;
+  /**
+   * Where the stored bytes of regions, one after the other, are to be put that are to be opened to `to`: straight
+   * there where all of them are stored as they are.
+   */
+  stage(to: number, regions: readonly StoredRegion[]): Uint8Array {
+    const isStraight = regions.every(({ encoding }) => encoding === AS_IT_IS);
+    this.#staged = isStraight ? to : this.#stage;
+    return this.#core.view(
+      this.#staged,
+      regions.reduce((sum, { stored }) => sum + stored, 0),
+    );
   }
 
-  /** Where the stored bytes of a region that is to be opened to `to` are to be put first. */
-  stage(to: number, region: StoredRegion): Uint8Array {
-    return this.#core.view(this.#source(to, region), region.stored);
-  }
-
-  /** Checks and decompresses what was staged to `length` bytes at `to`; answers what is wrong, if something is. */
+  /**
+   * Checks and decompresses the first region of those that are staged to `length` bytes at `to`; the next one is
+   * then the first. Answers what is wrong, if something is.
+   */
   open(to: number, region: StoredRegion, length: number): string | undefined {
-    if (region.encoding === ZSTD) return this.#openByZstd(to, region, length);
     const { stored, encoding, checksum } = region;
-    const from = this.#source(to, region);
+    const from = this.#staged;
+    this.#staged += stored;
+    if (encoding === ZSTD) return this.#openByZstd(from, to, region, length);
     const answer = this.#core.exports.openRegion(from, stored, encoding, checksum, to, length);
     return [undefined, "checksum differs", "malformed LZ4 block"][answer];
   }
 
-  #openByZstd(to: number, region: StoredRegion, length: number): string | undefined {
-    const { stored, checksum } = region;
-    const found = this.#core.exports.xxh64(this.#stage, stored, 0n);
+  #openByZstd(
+    from: number,
+    to: number,
+    { stored, checksum }: StoredRegion,
+    length: number,
+  ): string | undefined {
+    const found = this.#core.exports.xxh64(from, stored, 0n);
     if (BigInt.asUintN(64, found) !== checksum) return "checksum differs";
     this.#zstd ??= new Zstd(MOST_REGION_BYTES);
-    const target = this.#core.view(to, length);
-    return this.#zstd.decompress(this.stage(to, region), target) ? undefined : "malformed zstd frame";
+    const [source, target] = [this.#core.view(from, stored), this.#core.view(to, length)];
+    return this.#zstd.decompress(source, target) ? undefined : "malformed zstd frame";
   }
 
   /** Gathers `count` pages of a slot, from number `first` of the region on, as page `at` and those after it. */

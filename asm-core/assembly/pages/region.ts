@@ -40,11 +40,15 @@ export const REGION_CHECKSUM_DIFFERS: i32 = 1;
 export const REGION_MALFORMED: i32 = 2;
 
 /**
- * Checks the `stored` bytes at `from` and leaves the `length` bytes of pages that they hold at `pages`. What is
- * stored as it is lies there already: `from` is then `pages`.
+ * Checks the `stored` bytes at `from` and leaves the `length` bytes of pages that they hold at `pages`, where what is
+ * stored as it is may lie already.
  */
 export function openRegion(from: usize, stored: u32, encoding: u32, checksum: u64, pages: usize, length: u32): i32 {
   if (xxh64(from, stored, 0) != checksum) return REGION_CHECKSUM_DIFFERS;
-  if (encoding == AS_IT_IS) return stored == length ? REGION_GOOD : REGION_MALFORMED;
+  if (encoding == AS_IT_IS) {
+    if (stored != length) return REGION_MALFORMED;
+    if (from != pages) memory.copy(pages, from, length);
+    return REGION_GOOD;
+  }
   return <u32>lz4Decompress(from, stored, pages, length) == length ? REGION_GOOD : REGION_MALFORMED;
 }

@@ -14,7 +14,9 @@ import {
   textPattern,
   utf16Pattern,
 } from "../../ts-host/offline/search/index.ts";
+import { requiredTexts } from "../../ts-host/offline/search/required.ts";
 import type { Selection } from "../../ts-host/offline/select.ts";
+import { Haystack } from "../../ts-host/wasm/haystack.ts";
 import { type HandmadeProcess, pageOf, pageWith, writeHandmade } from "../support/handmade.ts";
 import { randomBytes, randomNumbers } from "../support/pages.ts";
 import { temporaryDirectory } from "../support/samples.ts";
@@ -97,6 +99,84 @@ test("bytes, UTF-8, UTF-16, regular expressions", (t) => {
   ]) {
     assert.throws(make, UsageError);
   }
+});
+
+/** Expressions of all that there is, from few characters, so that many of them match. */
+function randomExpression(random: () => number, depth = 0): string {
+  const pick = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)];
+  const atoms = [
+    "a",
+    "b",
+    "ab",
+    "aba",
+    "bbab",
+    "A",
+    "\\x61",
+    ".",
+    "\\w",
+    "\\.",
+    "[ab]",
+    "[^\\]a]",
+    "[]",
+    "{",
+    "a{b",
+    "b{,2}",
+  ];
+  const around = ["(", "(?:", "(?<n>", "(?=", "(?!", "(?<=", "(?<!"];
+  const quantifiers = ["", "", "", "", "*", "+", "?", "*?", "+?", "{0}", "{2}", "{1,}", "{0,2}?"];
+  let source = pick(["", "", "", "^", "\\b"]);
+  for (let terms = 1 + Math.floor(random() * 4); terms > 0; terms--) {
+    if (depth < 3 && random() < 0.25) source += `${pick(around)}${randomExpression(random, depth + 1)})`;
+    else source += pick(atoms);
+    source += pick(quantifiers);
+  }
+  if (random() < 0.2) source += `|${randomExpression(random, depth + 1)}`;
+  return source + pick(["", "", "", "$", "\\1", "\\u0061"]);
+}
+
+test("expressions find what they find in JavaScript, whatever they require", () => {
+  const random = randomNumbers(12);
+  const haystack = new Haystack();
+  let found = 0;
+  let spared = 0;
+  for (let round = 0; round < 4000; round++) {
+    const source = randomExpression(random);
+    const length = Math.floor(random() * 40);
+    const text = Array.from({ length }, () => "aabbbAB.{1"[Math.floor(random() * 10)]).join("");
+    const flags = round % 2 === 0 ? "gs" : "gsi";
+    let expected: string[];
+    try {
+      expected = [...text.matchAll(new RegExp(source, flags))]
+        .filter(([match]) => match !== "")
+        .map((match) => `${match.index} ${match[0].length}`);
+    } catch {
+      continue;
+    }
+    haystack.bytes(length).set(Buffer.from(text));
+    const hits = [...expressionPattern(source, flags === "gsi").find(haystack, 0, length)];
+    assert.deepEqual(
+      hits.map(({ start, length }) => `${start} ${length}`),
+      expected,
+      `/${source}/${flags} in ${text}`,
+    );
+    found += hits.length > 0 ? 1 : 0;
+    spared += Math.sign(requiredTexts(source).length);
+  }
+  assert.ok(found > 500 && spared > 500, `${found} found, ${spared} required something`);
+});
+
+test("what an expression requires", () => {
+  const required = {
+    "no such (text|word) anywhere": [["no such "], ["text", "word"], [" anywhere"]],
+    "(first|second)[0-9]+": [["first", "second"]],
+    "https?://[a-z]+\\.example": [["http"], ["://"], [".example"]],
+    "x{3}password=\\S+": [["password="]],
+    "ab|.*": [],
+    "(token)?=": [],
+    "\\u0074oken": [],
+  };
+  for (const [source, texts] of Object.entries(required))
+    assert.deepEqual(requiredTexts(source), texts, source);
 });
 
 test("only the selected memory is searched", (t) => {

@@ -61,6 +61,7 @@ export interface CoreExports {
     size: number,
     left: number,
     right: number,
+    anyCase: boolean,
   ): number;
 
   beginPack(first: number): void;

@@ -3,8 +3,10 @@ import { Core } from "./core.ts";
 
 /** Bytes that are counted to learn which are rare. */
 const SAMPLE = 1024;
-/** What is rare in one haystack is taken to be so in as many. */
+/** What is rare is looked again after so many searches. */
 const SAMPLED_EVERY = 16;
+
+type Pair = [left: number, right: number];
 /** Room for a needle before it has to grow. */
 const FIRST_NEEDLE = 4096;
 
@@ -14,10 +16,8 @@ export class Haystack {
   #capacity = 0;
   #needle = this.#core.allocate(FIRST_NEEDLE);
   #needleCapacity = FIRST_NEEDLE;
-  /** What was rare when it was looked last, and how many haystacks ago that is. */
-  #rarest: [left: number, right: number] = [0, 0];
-  #age = 0;
-  #sought: Uint8Array | undefined;
+  /** What was rare of a needle when it was looked last, and how often that still holds. */
+  readonly #rarest = new Map<Uint8Array, { pair: Pair; uses: number }>();
 
   /** Room for `length` bytes; what was in it is lost where it grows. Good until the next call with a larger one. */
   bytes(length: number): Uint8Array {
@@ -30,27 +30,42 @@ export class Haystack {
 
   /** Offsets of all places at or after `from` in the first `length` bytes where the needle stands, not overlapping. */
   *find(needle: Uint8Array, from: number, length: number): Generator<number> {
+    for (let at = from; ; at += needle.length) {
+      at = this.#next(needle, at, length, false);
+      if (at < 0) return;
+      yield at;
+    }
+  }
+
+  /** Whether the needle stands in the first `length` bytes at or after `from`; if `anyCase`, it may be less than that. */
+  mayHave(needle: Uint8Array, from: number, length: number, anyCase: boolean): boolean {
+    return this.#next(needle, from, length, anyCase) >= 0;
+  }
+
+  #next(needle: Uint8Array, from: number, length: number, anyCase: boolean): number {
     if (needle.length > this.#needleCapacity) {
       this.#needleCapacity = needle.length;
       this.#needle = this.#core.allocate(needle.length);
     }
-    if (needle !== this.#sought || this.#age++ % SAMPLED_EVERY === 0) {
-      this.#rarest = rarestOf(needle, this.bytes(length));
-      this.#sought = needle;
+    const [left, right] = this.#rarestOf(needle, length);
+    const pointer = this.#needle;
+    this.#core.view(pointer, needle.length).set(needle);
+    const { findBytes } = this.#core.exports;
+    return findBytes(this.#pointer, length, from, pointer, needle.length, left, right, anyCase);
+  }
+
+  #rarestOf(needle: Uint8Array, length: number): Pair {
+    let known = this.#rarest.get(needle);
+    if (known === undefined || --known.uses === 0) {
+      known = { pair: rarestOf(needle, this.bytes(length)), uses: SAMPLED_EVERY };
+      this.#rarest.set(needle, known);
     }
-    const [left, right] = this.#rarest;
-    for (let at = from; ; ) {
-      this.#core.view(this.#needle, needle.length).set(needle);
-      at = this.#core.exports.findBytes(this.#pointer, length, at, this.#needle, needle.length, left, right);
-      if (at < 0) return;
-      yield at;
-      at += needle.length;
-    }
+    return known.pair;
   }
 }
 
 /** Offsets of the two bytes of the needle that `bytes`, as far as a sample tells, have least of. */
-function rarestOf(needle: Uint8Array, bytes: Uint8Array): [left: number, right: number] {
+function rarestOf(needle: Uint8Array, bytes: Uint8Array): Pair {
   const counts = new Uint32Array(256);
   const step = Math.max(1, Math.floor(bytes.length / SAMPLE));
   for (let at = 0; at < bytes.length; at += step) counts[bytes[at]]++;

@@ -2,6 +2,7 @@
 import { latin1 } from "#platform";
 import { UsageError } from "../../errors.ts";
 import type { Haystack } from "../../wasm/haystack.ts";
+import { requiredTexts } from "./required.ts";
 
 /** Bytes of the found, from `start` on. */
 export interface Hit {
@@ -37,16 +38,30 @@ class Bytes implements Pattern {
 class Expression implements Pattern {
   readonly longest = LONGEST_EXPRESSION;
   readonly #expression: RegExp;
+  /** Of each of these lists, one text is in every hit. */
+  readonly #required: readonly (readonly Uint8Array[])[];
 
   constructor(source: string, ignoreCase: boolean) {
+    const inBytes = asBytes(source);
     try {
-      this.#expression = new RegExp(asBytes(source), ignoreCase ? "gsi" : "gs");
+      this.#expression = new RegExp(inBytes, ignoreCase ? "gsi" : "gs");
     } catch (error) {
       throw new UsageError(`not a regular expression: ${(error as Error).message}`);
     }
+    const bytesOf = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
+    this.#required = requiredTexts(inBytes).map((texts) => texts.map(bytesOf));
+  }
+
+  /** Whether there can be a hit: to look for bytes is much faster than to try the expression. */
+  #mayMatch(haystack: Haystack, from: number, length: number): boolean {
+    const { ignoreCase } = this.#expression;
+    return this.#required.every((texts) =>
+      texts.some((text) => haystack.mayHave(text, from, length, ignoreCase)),
+    );
   }
 
   *find(haystack: Haystack, from: number, length: number): Generator<Hit> {
+    if (!this.#mayMatch(haystack, from, length)) return;
     const expression = this.#expression;
     const text = latin1(haystack.bytes(length));
     expression.lastIndex = from;

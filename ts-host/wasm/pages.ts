@@ -326,20 +326,6 @@ export class BlockCodec {
   }
 }
 
-let summer: { core: Core; buffer: number; capacity: number } | undefined;
-
-/** XXH64 of `bytes`. */
-export function checksum(bytes: Uint8Array): bigint {
-  summer ??= { core: Core.load(), buffer: 0, capacity: 0 };
-  const { core } = summer;
-  if (bytes.length > summer.capacity) {
-    summer.capacity = Math.max(65536, 2 * summer.capacity, bytes.length);
-    summer.buffer = core.allocate(summer.capacity);
-  }
-  core.view(summer.buffer, bytes.length).set(bytes);
-  return BigInt.asUintN(64, core.exports.xxh64(summer.buffer, bytes.length, 0n));
-}
-
 /** XXH64 of bytes that come piece by piece. */
 export class RunningChecksum {
   static readonly #GATHERED = 64 << 10;
@@ -380,4 +366,13 @@ export class RunningChecksum {
     this.#begin();
     return BigInt.asUintN(64, sum);
   }
+}
+
+let summer: RunningChecksum | undefined;
+
+/** XXH64 of `bytes`. */
+export function checksum(bytes: Uint8Array): bigint {
+  summer ??= new RunningChecksum();
+  summer.add(bytes);
+  return summer.end();
 }

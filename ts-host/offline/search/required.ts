@@ -33,11 +33,11 @@ class Sequence {
 
   /** What follows does not stand directly behind what was there. */
   cut(): void {
-    this.require([this.#run]);
+    this.demand([this.#run]);
     this.#run = "";
   }
 
-  require(texts: readonly string[]): void {
+  demand(texts: readonly string[]): void {
     if (worth(texts) > 0) this.required.push(texts);
   }
 
@@ -90,7 +90,7 @@ class Reader {
       if (!this.#take(")")) throw new NotUnderstood();
       sequence.cut();
       const least = this.#quantifier() ?? 1;
-      if (!isAssertion && least > 0) for (const texts of inside) sequence.require(texts);
+      if (!isAssertion && least > 0) for (const texts of inside) sequence.demand(texts);
       return;
     }
     const character = this.#character();

@@ -1,19 +1,19 @@
 // Memory pages -> page pack: zero test, hash and dedup, a chunk at a time. What is new gathers in a buffer, from
-// which the host takes it region by region. One pack at a time in one instance of the core.
+// which the host takes it region by region. A chunk is put behind what is there, so that new pages stay where they
+// are until one is found that is not new. One pack at a time in one instance of the core.
 
 import { allocate } from "../memory";
 import { HASH_SIZE, knownAs, resetDedup } from "./dedup";
 import { hashPage, isZeroPage, MAX_REGION_PAGES, PAGE_SIZE, storeHash } from "./page";
 
 /** Pages that one call of `packPages` takes. */
-export const CHUNK_PAGES: u32 = 256;
+export const CHUNK_PAGES: u32 = 64;
 /** The page of an extent that is all zero. */
 export const ZERO_PAGE: u32 = 0xffffffff;
 
 /** An extent: u32 count of pages, u32 number of the first, or ZERO_PAGE. */
 const EXTENT_RECORD: usize = 8;
 
-let input: usize = 0;
 let extents: usize = 0;
 let fresh: usize = 0;
 let hashes: usize = 0;
@@ -26,8 +26,7 @@ let addedPages: u32 = 0;
 
 /** Begins an empty pack whose first page gets the number `first`. The key of the hash must have been set. */
 export function beginPack(first: u32): void {
-  if (input == 0) {
-    input = allocate(CHUNK_PAGES * PAGE_SIZE);
+  if (fresh == 0) {
     extents = heap.alloc(<usize>CHUNK_PAGES * EXTENT_RECORD);
     fresh = allocate((CHUNK_PAGES + MAX_REGION_PAGES) * PAGE_SIZE);
     hashes = heap.alloc(<usize>CHUNK_PAGES * HASH_SIZE);
@@ -37,9 +36,15 @@ export function beginPack(first: u32): void {
   resetDedup();
 }
 
-/** Where the host puts the CHUNK_PAGES pages of the next chunk. */
+/** Where the host puts the CHUNK_PAGES pages of the next chunk: behind the new ones that it has not taken yet. */
 export function packInput(): usize {
-  return input;
+  return endOfFresh();
+}
+
+// @ts-ignore: decorator
+@inline
+function endOfFresh(): usize {
+  return fresh + <usize>freshPages * PAGE_SIZE;
 }
 
 /** Where the pages of the last chunk are. */
@@ -100,7 +105,7 @@ export function packPages(count: u32): bool {
   extentCount = 0;
   addedPages = 0;
   if (nextPage > ZERO_PAGE - 1 - CHUNK_PAGES) return false;
-  for (let page = input, end = input + <usize>count * PAGE_SIZE; page < end; page += PAGE_SIZE) {
+  for (let page = endOfFresh(), end = page + <usize>count * PAGE_SIZE; page < end; page += PAGE_SIZE) {
     if (isZeroPage(page)) {
       addExtent(ZERO_PAGE);
       continue;
@@ -110,7 +115,7 @@ export function packPages(count: u32): bool {
     addExtent(number);
     if (number != nextPage) continue;
     storeHash(hashes + <usize>addedPages * HASH_SIZE);
-    memory.copy(fresh + <usize>freshPages * PAGE_SIZE, page, PAGE_SIZE);
+    if (page != endOfFresh()) memory.copy(endOfFresh(), page, PAGE_SIZE);
     nextPage++;
     addedPages++;
     freshPages++;

@@ -9,15 +9,18 @@ import { pageOf, writeHandmade } from "../support/handmade.ts";
 import { output } from "../support/in-process.ts";
 import { temporaryDirectory } from "../support/samples.ts";
 
-/** Two checkpoints of 1,100 pages, the second of which continues the first. */
-function chain(t: TestContext): { folder: string; first: string; second: string } {
+/** Two checkpoints of 1,100 pages, the second of which continues the first; and a store that a third has pages in. */
+function chain(t: TestContext): { folder: string; first: string; second: string; store: string } {
   const folder = temporaryDirectory(t);
   const [first, second] = [join(folder, "first"), join(folder, "second")];
   const pages = Array.from({ length: 1100 }, (_, page) => pageOf(`page ${page} `));
   writeHandmade(first, [{ pid: 5, mappings: [{ start: 0x10000n, pages }] }]);
   writeHandmade(second, [{ pid: 5, mappings: [{ start: 0x10000n, pages: [...pages] }] }]);
   symlinkSync("../first", join(second, "parent"));
-  return { folder, first, second };
+  const store = join(folder, "store");
+  const stored = { pid: 5, mappings: [{ start: 0x10000n, pages: pages.slice(0, 3) }] };
+  writeHandmade(join(folder, "third"), [stored], "native", { store });
+  return { folder, first, second, store };
 }
 
 /** Runs a verb as if each moment took an hour; the lines of status that it shows. */
@@ -55,6 +58,9 @@ const VERBS: [name: string, args: (made: ReturnType<typeof chain>) => string[], 
     ({ first, folder }) => ["extract", "-D", first, "--at", "0x10000", "-o", join(folder, "raw")],
     /^mem extract: \d+ %$/,
   ],
+  ["mem", ({ first }) => ["list", "-D", first], /^mem list: \d+ %$/],
+  ["store", ({ store }) => ["stats", "--store", store], /^store stats: \d+ %$/],
+  ["store", ({ store }) => ["gc", "--store", store], /^store gc: \d+ %$/],
   ["decode", ({ first }) => ["-i", join(first, "pagemap-5.img"), "-o", "/dev/null"], /^decode: .* of JSON$/],
   [
     "convert",

@@ -22,6 +22,7 @@ import { openCheckpoint } from "../../ts-host/images/open.ts";
 import { PageStore } from "../../ts-host/store/store.ts";
 import { checkStore, collectGarbage, type StoreFinding, statistics } from "../../ts-host/store/upkeep.ts";
 import { assertSameBytes, mixedPages, randomBytes, randomNumbers } from "../support/pages.ts";
+import { runToEnd } from "../support/steps.ts";
 
 const PAGE = 4096;
 
@@ -101,7 +102,7 @@ test("what one checkpoint has brought, another does not bring again", (t) => {
   assertSameBytes(read(first), pages);
   assertSameBytes(read(second), changed);
   assert.deepEqual(findings(where), []);
-  const found = statistics(PageStore.open(where.store));
+  const found = runToEnd(statistics(PageStore.open(where.store)));
   assert.equal(found.checkpoints, 2);
   assert.equal(found.pages, 1200);
   assert.ok(found.saved.dedup > 1.8 && found.saved.all > 2, JSON.stringify(found));
@@ -134,18 +135,18 @@ test("gc removes what no checkpoint refers to, and nothing else", (t) => {
   const first = write(where, "first", content(5, 200));
   const second = write(where, "second", kept);
   const store = PageStore.open(where.store);
-  assert.equal(collectGarbage(store, false).packs, 0);
+  assert.equal(runToEnd(collectGarbage(store, false)).packs, 0);
   // The second uses pages that the first has brought: its pack stays.
   rmSync(first, { recursive: true });
-  const after = collectGarbage(store, false);
+  const after = runToEnd(collectGarbage(store, false));
   assert.deepEqual([after.forgotten, after.packs], [1, 0]);
   assertSameBytes(read(second), kept);
   // Moved within the file system, a checkpoint is still there.
   renameSync(second, join(where.root, "third"));
-  assert.equal(collectGarbage(store, false).packs, 0);
+  assert.equal(runToEnd(collectGarbage(store, false)).packs, 0);
   assertSameBytes(read(join(where.root, "third")), kept);
   rmSync(join(where.root, "third"), { recursive: true });
-  assert.equal(collectGarbage(store, false).packs, 2);
+  assert.equal(runToEnd(collectGarbage(store, false)).packs, 2);
   assert.deepEqual(packSizes(where), []);
   assert.deepEqual(findings(where), []);
 });
@@ -155,7 +156,7 @@ test("a checkpoint that another one has replaced in its directory is forgotten",
   write(where, "one", randomBytes(50 * PAGE, randomNumbers(6)));
   const pages = randomBytes(50 * PAGE, randomNumbers(7));
   const directory = write(where, "one", pages);
-  const { forgotten, packs } = collectGarbage(PageStore.open(where.store), false);
+  const { forgotten, packs } = runToEnd(collectGarbage(PageStore.open(where.store), false));
   assert.deepEqual([forgotten, packs], [1, 1]);
   assertSameBytes(read(directory), pages);
 });
@@ -171,13 +172,13 @@ test("on another file system, a checkpoint is found by its path, and kept while 
   renameSync(`${kept}.copy`, kept);
   writeFileSync(kept.replace(".meta", ".path"), directory);
   const store = PageStore.open(where.store);
-  assert.deepEqual(collectGarbage(store, false).missing, []);
+  assert.deepEqual(runToEnd(collectGarbage(store, false)).missing, []);
   renameSync(directory, `${directory}-unmounted`);
-  assert.deepEqual(collectGarbage(store, false).missing, [directory]);
+  assert.deepEqual(runToEnd(collectGarbage(store, false)).missing, [directory]);
   renameSync(`${directory}-unmounted`, directory);
   assertSameBytes(read(directory), pages);
   rmSync(directory, { recursive: true });
-  assert.equal(collectGarbage(store, true).packs, 1);
+  assert.equal(runToEnd(collectGarbage(store, true)).packs, 1);
 });
 
 test("gc beside dumps at work takes nothing that they may have found", (t) => {
@@ -194,11 +195,11 @@ test("gc beside dumps at work takes nothing that they may have found", (t) => {
   });
   writer.pages().append(100, (view, offset) => view.set(pages.subarray(offset, offset + view.length)));
   rmSync(first, { recursive: true });
-  const during = collectGarbage(store, false);
+  const during = runToEnd(collectGarbage(store, false));
   assert.deepEqual([during.packs, during.waiting], [0, 1]);
   writer.commit();
   assertSameBytes(read(directory), pages);
-  assert.equal(collectGarbage(store, false).packs, 0);
+  assert.equal(runToEnd(collectGarbage(store, false)).packs, 0);
   assertSameBytes(read(directory), pages);
   // What gc had put out of sight while it waited can be found again.
   assert.ok(!readdirSync(join(where.store, "packs")).some((name) => name.endsWith(".condemned")));
@@ -262,9 +263,9 @@ test("dumps that are killed at any moment leave the store clean", async (t) => {
     const errors = findings(where).filter(({ severity }) => severity === "error");
     assert.deepEqual(errors, [], `round ${round}`);
     assertSameBytes(read(safe), pages);
-    if (round % 4 === 3) collectGarbage(PageStore.open(where.store), false);
+    if (round % 4 === 3) runToEnd(collectGarbage(PageStore.open(where.store), false));
   }
-  collectGarbage(PageStore.open(where.store), false);
+  runToEnd(collectGarbage(PageStore.open(where.store), false));
   assert.deepEqual(findings(where), []);
 });
 

@@ -8,7 +8,7 @@ import type { Mapping } from "../offline/mapping.ts";
 import { inParts } from "../offline/memory.ts";
 import type { Process } from "../offline/process.ts";
 import type { Progress } from "../offline/progress.ts";
-import { isSelected, selectedProcesses } from "../offline/select.ts";
+import { isSelected, type Selection, selectedProcesses } from "../offline/select.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { openInput } from "./input.ts";
 import { addressIn, kind, pid, prot, type SelectionOptions, selectionOf } from "./memory-options.ts";
@@ -40,16 +40,29 @@ function sizesOf(process: Process, mapping: Mapping) {
   return sizes;
 }
 
+function rowsOf(process: Process, selection: Selection) {
+  return process.mappings
+    .filter((mapping) => isSelected(mapping, selection))
+    .map((mapping) => {
+      const { start, end, protection, kind, name } = mapping;
+      return { pid: process.pid, start, end, protection, kind, name, ...sizesOf(process, mapping) };
+    });
+}
+
+type Row = ReturnType<typeof rowsOf>[number];
+
+function* allRows(checkpoint: Checkpoint, selection: Selection): Generator<Progress, Row[]> {
+  const rows: Row[] = [];
+  const processes = selectedProcesses(checkpoint, selection);
+  for (const [done, process] of processes.entries()) {
+    yield { done, total: processes.length };
+    rows.push(...rowsOf(process, selection));
+  }
+  return rows;
+}
+
 async function list(checkpoint: Checkpoint, options: Options, terminal: Terminal): Promise<void> {
-  const selection = selectionOf(options);
-  const rows = selectedProcesses(checkpoint, selection).flatMap((process) =>
-    process.mappings
-      .filter((mapping) => isSelected(mapping, selection))
-      .map((mapping) => {
-        const { start, end, protection, kind, name } = mapping;
-        return { pid: process.pid, start, end, protection, kind, name, ...sizesOf(process, mapping) };
-      }),
-  );
+  const rows = await runSteps("mem list", allRows(checkpoint, selectionOf(options)), terminal);
   if (options.json) return terminal.print(machineJson({ mappings: rows }));
   const kib = (count: bigint) => `${count / 1024n}`.padStart(10);
   await terminal.print(

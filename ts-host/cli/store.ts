@@ -33,7 +33,7 @@ async function check(store: PageStore, options: Options, terminal: Terminal): Pr
 }
 
 async function collect(store: PageStore, options: Options, terminal: Terminal): Promise<void> {
-  const result = collectGarbage(store, options.forgetMissing ?? false);
+  const result = await runSteps("store gc", collectGarbage(store, options.forgetMissing ?? false), terminal);
   if (options.json) return terminal.print(machineJson(result));
   for (const place of result.missing)
     await terminal.print(`kept: the checkpoint of ${place} is not there now\n`);
@@ -43,7 +43,7 @@ async function collect(store: PageStore, options: Options, terminal: Terminal): 
 }
 
 async function tell(store: PageStore, options: Options, terminal: Terminal): Promise<void> {
-  const found = statistics(store);
+  const found = await runSteps("store stats", statistics(store), terminal);
   if (options.json) return terminal.print(machineJson(found));
   const { pages, zeroPages, storedPages, packBytes, hashBytes, saved } = found;
   const times = (ratio: number) => `${ratio.toFixed(2)}×`;

@@ -86,9 +86,11 @@ function entered(store: PageStore): { id: string; checkpoint: EnteredCheckpoint 
 }
 
 /** Ids of the packs that the checkpoints refer to. */
-function neededPacks(store: PageStore): Set<string> {
+function* neededPacks(store: PageStore): Generator<Progress, Set<string>> {
   const needed = new Set<string>();
-  for (const { checkpoint } of entered(store)) {
+  const all = entered(store);
+  for (const [done, { checkpoint }] of all.entries()) {
+    yield { done, total: all.length };
     const reader = checkpoint.read();
     for (const { id } of reader.packs) needed.add(hex(id));
     reader.close();
@@ -202,10 +204,11 @@ export interface Collected {
 /**
  * Removes packs that no checkpoint refers to. Safe beside dumps: first their hashes are taken away, so that no
  * dump that begins later finds them; then only if no dump is at work that began before, the packs.
- * `forgetMissing`: checkpoints that are not at their place, on another file system, count as removed.
+ * `forgetMissing`: checkpoints that are not at their place, on another file system, count as removed. Wherever it is
+ * ended, the next collection goes on.
  */
-export function collectGarbage(store: PageStore, forgetMissing: boolean): Collected {
-  return withLock(store, () => {
+export function* collectGarbage(store: PageStore, forgetMissing: boolean): Generator<Progress, Collected> {
+  return yield* withLock(store, function* () {
     const result: Collected = { packs: 0, bytes: 0, forgotten: 0, missing: [], waiting: 0 };
     store.clearUpAfterDead();
     for (const { checkpoint } of entered(store)) {
@@ -217,10 +220,10 @@ export function collectGarbage(store: PageStore, forgetMissing: boolean): Collec
         result.missing.push(checkpoint.location);
       }
     }
-    condemn(store);
+    yield* condemn(store);
     const { alive } = store.dumps();
     // A dump may have ended between: only what its checkpoint says counts now.
-    const needed = neededPacks(store);
+    const needed = yield* neededPacks(store);
     for (const id of store.packs(".condemned")) if (needed.has(id)) reprieve(store, id);
     for (const id of store.packs(".pack")) {
       if (needed.has(id) || alive.includes(id)) continue;
@@ -240,8 +243,8 @@ export function collectGarbage(store: PageStore, forgetMissing: boolean): Collec
 }
 
 /** Takes the hashes of packs away that nobody needs. */
-function condemn(store: PageStore): void {
-  const needed = neededPacks(store);
+function* condemn(store: PageStore): Generator<Progress, void> {
+  const needed = yield* neededPacks(store);
   const { alive } = store.dumps();
   for (const id of store.packs(".hashes")) {
     if (needed.has(id) || alive.includes(id)) continue;
@@ -254,7 +257,7 @@ function reprieve(store: PageStore, id: string): void {
 }
 
 /** One collection at a time. */
-function withLock<T>(store: PageStore, work: () => T): T {
+function* withLock<T>(store: PageStore, work: () => Generator<Progress, T>): Generator<Progress, T> {
   const lock = store.path("gc.lock");
   if (existsSync(lock) && !ownerLives(readFileSync(lock, "utf8"), statSync(lock).mtimeMs)) rmSync(lock);
   try {
@@ -264,7 +267,7 @@ function withLock<T>(store: PageStore, work: () => T): T {
     throw new CriuWasmError("another collection is at work in this store", { file: store.directory });
   }
   try {
-    return work();
+    return yield* work();
   } finally {
     rmSync(lock, { force: true });
   }
@@ -284,12 +287,13 @@ export interface StoreStats {
   saved: { zero: number; dedup: number; compression: number; all: number };
 }
 
-export function statistics(store: PageStore): StoreStats {
+export function* statistics(store: PageStore): Generator<Progress, StoreStats> {
   const all = entered(store);
   let pages = 0;
   let zeroPages = 0;
   const lengths = new Map<string, number>();
-  for (const { checkpoint } of all) {
+  for (const [done, { checkpoint }] of all.entries()) {
+    yield { done, total: all.length };
     const reader = checkpoint.read();
     for (const { id, length } of reader.packs) lengths.set(hex(id), length);
     const counts = reader.pageFigures();

@@ -90,6 +90,40 @@ for (const options of VARIANTS) {
   });
 }
 
+test("a frame that several streams have pages of is read once", (t) => {
+  const path = packPath(t);
+  const random = randomNumbers(9);
+  const memory = mixedPages(500, random);
+  const writer = new PackWriter(path, ID, LZ4);
+  const asked: number[] = [];
+  const contents = Array.from({ length: 3 }, (_, index) => {
+    // The frames of a task, some of which it shares with the others, and pages of nobody else's between them.
+    const frames = Array.from({ length: 400 }, () => Math.floor(random() * 500));
+    const sink = writer.stream(index + 1);
+    append(sink, memory.subarray(0, 5 * 4096));
+    sink.appendFrames!(BigUint64Array.from(frames, BigInt), (view, offset) => {
+      for (let at = 0; at < view.length; at += 4096) {
+        const frame = frames[(offset + at) / 4096];
+        if (index > 0) asked.push(frame);
+        view.set(memory.subarray(frame * 4096, (frame + 1) * 4096), at);
+      }
+    });
+    return {
+      frames,
+      content: Buffer.concat(
+        [...[0, 1, 2, 3, 4], ...frames].map((frame) => memory.subarray(frame * 4096, (frame + 1) * 4096)),
+      ),
+    };
+  });
+  const first = new Set(contents[0].frames);
+  assert.ok(asked.length > 50 && asked.every((frame) => !first.has(frame)));
+  const table = writer.finish();
+  const reader = openPack(path, table);
+  for (const [index, { content }] of contents.entries())
+    assertSameBytes(contentOf(reader.stream(table.streams[index])), content);
+  reader.close();
+});
+
 test("pages that lie scattered are handed out together", (t) => {
   const path = packPath(t);
   const writer = new PackWriter(path, ID, LZ4);

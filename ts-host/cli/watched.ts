@@ -33,6 +33,18 @@ export function watchedWriter(writer: CheckpointWriter, step: Step): CheckpointW
         sink.appendDirectly!(count, put);
         done += count * PAGE_SIZE;
       }),
+    appendFrames:
+      sink.appendFrames &&
+      ((frames, fill) => {
+        const end = done + frames.length * PAGE_SIZE;
+        total += frames.length * PAGE_SIZE;
+        sink.appendFrames!(frames, (view, offset) => {
+          step(done, total);
+          fill(view, offset);
+          done += view.length;
+        });
+        done = end;
+      }),
   });
   return {
     image(name, records) {

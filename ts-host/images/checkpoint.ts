@@ -40,6 +40,13 @@ export interface PageSink {
   append(count: number, fill: FillPages): void;
   /** Appends `count` pages that `put` writes itself. Only where pages are kept as they are. */
   appendDirectly?(count: number, put: PutPages): void;
+  /**
+   * Appends a page for each of `frames`: what tells the memory that a page is in from all other, as long as the
+   * checkpoint is being written (the number of a page frame, say, while the tasks that share it are stopped). A frame
+   * that some stream has a page of is not asked for again: `fill` is called for the others. Only where equal pages are
+   * kept once.
+   */
+  appendFrames?(frames: BigUint64Array, fill: FillPages): void;
 }
 
 export interface PageSource {

@@ -59,6 +59,8 @@ export class PackWriter {
   readonly #streams: StreamWriter[] = [];
   readonly #regions = new RegionTable();
   readonly #slots: SealSlots;
+  /** Where the page of each frame is, that a stream has had one of. */
+  readonly frames = new Map<bigint, number>();
   #length = 0;
 
   /** `id`: of the checkpoint. */
@@ -220,6 +222,29 @@ class StreamWriter implements PageSink {
       const extents = this.#pack.addPages(pages, (view) => fill(view, done * PAGE_SIZE));
       for (let at = 0; at < extents.length; at += 2) this.#extend(extents[at], extents[at + 1]);
       done += pages;
+    }
+  }
+
+  appendFrames(frames: BigUint64Array, fill: FillPages): void {
+    const known = this.#pack.frames;
+    for (let at = 0; at < frames.length; ) {
+      const before = known.get(frames[at]);
+      if (before !== undefined) {
+        this.#extend(1, before);
+        at++;
+        continue;
+      }
+      const most = Math.min(frames.length, at + CHUNK_PAGES);
+      let end = at + 1;
+      while (end < most && !known.has(frames[end])) end++;
+      const first = at;
+      const extents = this.#pack.addPages(end - at, (view) => fill(view, first * PAGE_SIZE));
+      for (let extent = 0; extent < extents.length; extent += 2) {
+        const [count, page] = extents.subarray(extent, extent + 2);
+        for (let index = 0; index < count; index++)
+          known.set(frames[at++], page === ZERO_PAGE ? ZERO_PAGE : page + index);
+        this.#extend(count, page);
+      }
     }
   }
 

@@ -1,7 +1,16 @@
 /** Verbs that look into checkpoints: CRIU's samples, as they are and in the native format. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -231,3 +240,32 @@ test("decode and encode as filters, and into a reader that has seen enough", () 
   assert.equal(stderr, "");
   assert.match(stdout, /4 processes/);
 });
+
+test("an archive as podman exports it is the checkpoint in it", async (t) => {
+  const folder = temporaryDirectory(t);
+  const images = sampleDirectory(t, "threads");
+  const exported = join(folder, "exported");
+  cpSync(images, join(exported, "checkpoint"), { recursive: true });
+  writeFileSync(join(exported, "checkpoint", "descriptors.json"), '["/dev/null","pipe:[1]","pipe:[2]"]');
+  mkdirSync(join(exported, "artifacts"));
+  for (const name of ["config.dump", "spec.dump", "network.status", "deleted.files"])
+    writeFileSync(join(exported, name), "{}\n");
+  for (const name of ["dump.log", "ctr.log", "stats-dump"]) writeFileSync(join(exported, name), "text");
+  execFileSync("tar", ["-cf", join(exported, "rootfs-diff.tar"), "-C", folder, "--files-from=/dev/null"]);
+  const archive = join(folder, "checkpoint.tar.gz");
+  execFileSync("tar", ["-czf", archive, "-C", exported, "."]);
+  for (const args of [
+    ["show", archive],
+    ["x", archive, "ps"],
+    ["x", archive, "mems"],
+    ["validate", "-D", archive],
+  ]) {
+    const plain = args.map((arg) => (arg === archive ? images : arg));
+    assert.equal(nameless(await output(...args), archive), nameless(await output(...plain), images));
+  }
+});
+
+/** What is printed, without where it comes from. */
+function nameless(text: string, place: string): string {
+  return text.replaceAll(`${place}:checkpoint`, "PLACE").replaceAll(place, "PLACE");
+}

@@ -5,6 +5,7 @@ import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { main } from "../../ts-host/cli/main.ts";
+import { VERBS } from "../../ts-host/cli/verbs.ts";
 import { pageOf, writeHandmade } from "../support/handmade.ts";
 import { output } from "../support/in-process.ts";
 import { temporaryDirectory } from "../support/samples.ts";
@@ -35,7 +36,7 @@ async function shown(
     const [seconds, nanoseconds] = now();
     return [seconds * 1e9 + nanoseconds, 0];
   });
-  const status = await main(args, {
+  const status = await main(args, VERBS, {
     async print() {},
     complain(line) {
       errors += line;
@@ -46,7 +47,7 @@ async function shown(
   return { lines, status, errors };
 }
 
-const VERBS: [name: string, args: (made: ReturnType<typeof chain>) => string[], line: RegExp][] = [
+const RUNS: [name: string, args: (made: ReturnType<typeof chain>) => string[], line: RegExp][] = [
   ["validate", ({ first }) => ["-D", first], /^validate: \d+ %$/],
   ["search", ({ first }) => ["-D", first, "--text", "page 7 "], /^search: \d+ %$/],
   ["info", ({ first }) => [first], /^info: \d+ %$/],
@@ -83,7 +84,7 @@ const VERBS: [name: string, args: (made: ReturnType<typeof chain>) => string[], 
   ["dedup", ({ second }) => ["-D", second], /^dedup: \d+ %$/],
 ];
 
-for (const [name, args, expected] of VERBS) {
+for (const [name, args, expected] of RUNS) {
   test(`${name} says how far it is`, async (t) => {
     const { lines, errors } = await shown(t, [name, ...args(chain(t))]);
     assert.equal(errors, "");
@@ -115,7 +116,7 @@ test("reading an archive says how far it is", async (t) => {
 test("what is done at once says nothing", async (t) => {
   const lines: string[] = [];
   const { first } = chain(t);
-  const status = await main(["validate", "-D", first], {
+  const status = await main(["validate", "-D", first], VERBS, {
     async print() {},
     complain() {},
     status: (line) => void lines.push(line),

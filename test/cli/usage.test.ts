@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { asset, packageFile } from "../../ts-host/assets.ts";
 import { isCriuOption, withoutNegations } from "../../ts-host/cli/criu-options.ts";
-import { VERBS } from "../../ts-host/cli/verbs.ts";
+import { SUMMARIES } from "../../ts-host/cli/verb-names.ts";
 import { command, output } from "../support/in-process.ts";
 
 const VERSION = JSON.parse(readFileSync(packageFile("package.json"), "utf8")).version;
@@ -13,12 +13,12 @@ const VERSION = JSON.parse(readFileSync(packageFile("package.json"), "utf8")).ve
 test("version and list of verbs", async () => {
   for (const flag of ["--version", "-V"]) assert.equal(await output(flag), `${VERSION}\n`);
   const page = await output("--help");
-  for (const [name, { summary }] of Object.entries(VERBS))
+  for (const [name, summary] of Object.entries(SUMMARIES))
     assert.match(page, new RegExp(`${name} +${summary}`));
 });
 
 test("every verb has a page of its own, as wide as a terminal", async () => {
-  for (const name of Object.keys(VERBS)) {
+  for (const name of Object.keys(SUMMARIES)) {
     for (const flag of ["--help", "-h"]) {
       const page = await output(name, flag);
       const titles = page.match(/^[A-Z ]+$/gm);
@@ -37,7 +37,7 @@ test("every verb has a page of its own, as wide as a terminal", async () => {
 });
 
 test("each part of a page says something: options what they do, examples only options that there are", async () => {
-  for (const name of Object.keys(VERBS)) {
+  for (const name of Object.keys(SUMMARIES)) {
     const page = await output(name, "--help");
     const part = (title: string) => new RegExp(`^${title}\\n(.*?)(?=\\n[A-Z]|$(?![^]))`, "ms").exec(page)![1];
     assert.match(part("SYNOPSIS"), new RegExp(`^ {4}criu-wasm ${name}\\b`), name);

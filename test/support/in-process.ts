@@ -1,5 +1,6 @@
 /** The command, run in this process: a hundred times as fast as a process of its own. */
 import { main } from "../../ts-host/cli/main.ts";
+import { VERBS } from "../../ts-host/cli/verbs.ts";
 
 export interface Outcome {
   status: number;
@@ -11,7 +12,7 @@ export interface Outcome {
 export async function command(...args: string[]): Promise<Outcome> {
   const stdout: Buffer[] = [];
   const stderr: string[] = [];
-  const status = await main(args, {
+  const status = await main(args, VERBS, {
     async print(part) {
       stdout.push(Buffer.from(part));
     },

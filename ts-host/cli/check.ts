@@ -17,7 +17,7 @@ import {
   workDir,
 } from "./options.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
-import { NegativeAnswer } from "./verbs.ts";
+import { NegativeAnswer } from "./verb.ts";
 
 interface Options extends CommonOptions {
   feature?: string;

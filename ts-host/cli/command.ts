@@ -1,10 +1,10 @@
 /** What the commands of all verbs have in common: help that reads like a manual page. */
 import { Command, type Help, type Option } from "commander";
-import { VERBS } from "./verbs.ts";
+import { SUMMARIES, type VerbName } from "./verb-names.ts";
 
 /** What the manual page of a verb says beside its options. */
 export interface Manual {
-  name: string;
+  name: VerbName;
   /** What follows the name: "-t PID [options]". */
   synopsis: string;
   /** Paragraphs. */
@@ -35,7 +35,7 @@ function page(
   help: Help,
 ): string {
   const sections: [string, string[]][] = [
-    ["NAME", [paragraph(help, `criu-wasm ${name} - ${VERBS[name]!.summary}`)]],
+    ["NAME", [paragraph(help, `criu-wasm ${name} - ${SUMMARIES[name]}`)]],
     ["SYNOPSIS", [paragraph(help, `criu-wasm ${name} ${synopsis}`)]],
     ["DESCRIPTION", description.map((text) => paragraph(help, text))],
     ["OPTIONS", help.visibleOptions(command).map((each) => option(help, each))],

@@ -13,7 +13,7 @@ import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { counted } from "./units.ts";
-import { NegativeAnswer } from "./verbs.ts";
+import { NegativeAnswer } from "./verb.ts";
 
 /** Ranges of a mapping that are shown to people. */
 const SHOWN = 4;

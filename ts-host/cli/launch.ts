@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The file that starts: it runs the bundle of all verbs. To parse and compile that anew takes longer than the
+ * The file that starts: it runs the bundle that has the verb. To parse and compile that anew takes longer than the
  * work of a small dump, so what V8 has compiled is kept beside the bundle, for each verb, when the verb has run
  * well for the first time. Where that cannot be written nothing is lost but time.
  */
@@ -8,9 +8,10 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { Script } from "node:vm";
+import { QUICK } from "./verb-names.ts";
 
-/** File name of the bundle, which changes with its content: put in by the build. */
-declare const BUNDLE: string;
+/** File names of the bundles, which change with their content: put in by the build. */
+declare const BUNDLES: { command: string; quick: string };
 
 function readCache(file: string): Buffer | undefined {
   try {
@@ -36,9 +37,9 @@ const OPTIMISE_LATER = "--interrupt-budget=1000000";
 
 function launch(): void {
   setFlagsFromString(OPTIMISE_LATER);
-  const bundle = join(__dirname, BUNDLE);
   const verb = /^[a-z]+$/.exec(process.argv[2] ?? "")?.[0] ?? "other";
-  const cache = join(__dirname, `${BUNDLE}.${verb}.${process.version}.cache`);
+  const bundle = join(__dirname, QUICK.some((name) => name === verb) ? BUNDLES.quick : BUNDLES.command);
+  const cache = `${bundle}.${verb}.${process.version}.cache`;
   const cachedData = readCache(cache);
   const script = new Script(readFileSync(bundle, "latin1"), { filename: bundle, cachedData });
   script.runInThisContext()(require, bundle, __dirname);

@@ -4,15 +4,16 @@ import type { Command } from "commander";
 import { packageFile } from "../assets.ts";
 import { CriuWasmError, describe, InterruptedError, UnsupportedError, UsageError } from "../errors.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
-import { NegativeAnswer, NOT_YET, VERBS } from "./verbs.ts";
+import { NegativeAnswer, type Verbs } from "./verb.ts";
+import { isVerb, NOT_YET, SUMMARIES } from "./verb-names.ts";
 
 function version(): string {
   return (JSON.parse(readFileSync(packageFile("package.json"), "utf8")) as { version: string }).version;
 }
 
 function overview(): string {
-  const width = Math.max(...Object.keys(VERBS).map((name) => name.length));
-  const verbs = Object.entries(VERBS).map(([name, { summary }]) => `    ${name.padEnd(width)}  ${summary}`);
+  const width = Math.max(...Object.keys(SUMMARIES).map((name) => name.length));
+  const verbs = Object.entries(SUMMARIES).map(([name, summary]) => `    ${name.padEnd(width)}  ${summary}`);
   return `NAME
     criu-wasm - checkpoint and restore of Linux processes
 
@@ -28,13 +29,18 @@ ${verbs.join("\n")}
 
 /** The verb comes first; CRIU takes options before it, so it may also be the first word that is one. */
 function splitVerb(args: readonly string[]): { name: string | undefined; rest: string[] } {
-  const at = args[0]?.startsWith("-") ? args.findIndex((arg) => arg in VERBS || NOT_YET.includes(arg)) : 0;
+  const at = args[0]?.startsWith("-") ? args.findIndex((arg) => isVerb(arg) || NOT_YET.includes(arg)) : 0;
   return { name: args[at], rest: args.filter((_, index) => index !== at) };
 }
 
-async function loadVerb(name: string | undefined, terminal: Terminal): Promise<Command> {
+async function loadVerb(
+  name: string | undefined,
+  verbs: Partial<Verbs>,
+  terminal: Terminal,
+): Promise<Command> {
   if (name === undefined) throw new UsageError("a verb is required", { hint: "criu-wasm --help lists them" });
-  if (Object.hasOwn(VERBS, name)) return (await VERBS[name]!.load())(terminal);
+  const load = isVerb(name) ? verbs[name] : undefined;
+  if (load) return (await load())(terminal);
   const hint = "criu-wasm --help lists the verbs";
   if (NOT_YET.includes(name)) throw new UnsupportedError(`CRIU's ${name} is not supported yet`, { hint });
   throw new UsageError(`unknown verb ${name}`, { hint });
@@ -70,8 +76,12 @@ async function report(error: unknown, command: Command | undefined, terminal: Te
     terminal.complain((error as Error).stack ?? "");
 }
 
-/** Runs the command with these arguments; the exit status. */
-export async function main(args: readonly string[], terminal: Terminal): Promise<number> {
+/** Runs one of `verbs`, as the arguments ask; the exit status. */
+export async function main(
+  args: readonly string[],
+  verbs: Partial<Verbs>,
+  terminal: Terminal,
+): Promise<number> {
   if (args[0] === "--version" || args[0] === "-V") {
     await terminal.print(`${version()}\n`);
     return 0;
@@ -83,7 +93,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
   }
   let command: Command | undefined;
   try {
-    command = await loadVerb(name, terminal);
+    command = await loadVerb(name, verbs, terminal);
     await runVerb(command, rest, terminal);
     return 0;
   } catch (error) {

@@ -8,7 +8,7 @@ import { hostFacts } from "./host-facts.ts";
 import { openInput } from "./input.ts";
 import { imagesPath, json } from "./options.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
-import { NegativeAnswer } from "./verbs.ts";
+import { NegativeAnswer } from "./verb.ts";
 
 interface Options {
   imagesDir: string;

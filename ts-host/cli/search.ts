@@ -18,7 +18,7 @@ import { kind, pid, prot, type SelectionOptions, selectionOf } from "./memory-op
 import { imagesPath, json, positiveInteger } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
-import { NegativeAnswer } from "./verbs.ts";
+import { NegativeAnswer } from "./verb.ts";
 
 export interface PatternOptions {
   text?: string;

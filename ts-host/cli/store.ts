@@ -8,7 +8,7 @@ import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { bytes } from "./units.ts";
-import { NegativeAnswer } from "./verbs.ts";
+import { NegativeAnswer } from "./verb.ts";
 
 interface Options {
   store: string;

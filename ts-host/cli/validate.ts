@@ -6,7 +6,7 @@ import { openInput } from "./input.ts";
 import { imagesPath, json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
-import { NegativeAnswer } from "./verbs.ts";
+import { NegativeAnswer } from "./verb.ts";
 
 interface Options {
   imagesDir: string;

@@ -25,10 +25,10 @@ interface Shim {
 
 let loaded: Shim | undefined;
 
-/** koffi's own way to its binary asks for it in many places, which takes longer than to load it. */
+/** koffi's own way to its binary asks for it in many places, which takes longer than to load the one for glibc. */
 function loadKoffi(): typeof Koffi {
   try {
-    return require(`@koromix/koffi-${process.platform}-${process.arch}`);
+    return require("@koromix/koffi-linux-x64/linux_x64/koffi.node");
   } catch {
     return require("koffi");
   }

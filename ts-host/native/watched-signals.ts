@@ -3,13 +3,11 @@
  * handler in JavaScript can run before all work is done, as all of it is synchronous: so they are noted, and
  * looked for at places where the work can be broken off.
  */
-import { constants } from "node:os";
 import { InterruptedError } from "../errors.ts";
-import { signalName } from "../kernel/abi/signal.ts";
+import { SIGHUP, SIGINT, SIGTERM, signalName } from "../kernel/abi/signal.ts";
 import { call } from "./calls.ts";
 import { watchedSignal, watchSignal } from "./ffi.ts";
 
-const { SIGINT, SIGTERM, SIGHUP } = constants.signals;
 const KERNEL_SIGACTION = 32;
 
 /** Runs `body` with the signals watched. They are obeyed again afterwards. */

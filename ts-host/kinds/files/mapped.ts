@@ -41,21 +41,25 @@ function register(file: HeldFile): number {
 }
 
 /** By task, the file of the mapping that was registered last: the next one is often of the same. */
-const lastMapped = new WeakMap<DumpTask, { key: string; id: number; isMemfd: boolean }>();
+const lastMapped = new WeakMap<DumpTask, { key: string; file: MappedFile }>();
 
-/** Registers the file behind a mapping; one entry serves all mappings of a file. */
+/**
+ * Registers the file behind a mapping; one entry serves all mappings of a file. Only to a shared mapping it
+ * matters how its file was open: a private one takes what the private one of the same file before it has.
+ */
 export function registerMappedFile(task: DumpTask, mapping: SmapsVma): MappedFile {
+  const { major, minor, inode, path, shared } = mapping;
+  const key = `${major}:${minor}:${inode} ${path.toString("latin1")}`;
+  const last = lastMapped.get(task);
+  if (last?.key === key && !shared) return last.file;
   const source = `/proc/${task.pid}/map_files/${mapping.start.toString(16)}-${mapping.end.toString(16)}`;
   // The permissions of a magic link are those of the open file.
   const access = lstatSync(source).mode & S_IWUSR ? O_RDWR : O_RDONLY;
-  const { major, minor, inode, path } = mapping;
-  const key = `${major}:${minor}:${inode} ${path.toString("latin1")}`;
-  const last = lastMapped.get(task);
-  if (last?.key === key) return { id: last.id, isMemfd: last.isMemfd, access };
-  const file = heldWithoutDescriptor(task, source);
-  const found = { id: register(file), isMemfd: kindOfFile(file).type === FdTypes.MEMFD };
-  lastMapped.set(task, { key, ...found });
-  return { ...found, access };
+  if (last?.key === key) return { ...last.file, access };
+  const held = heldWithoutDescriptor(task, source);
+  const file = { id: register(held), isMemfd: kindOfFile(held).type === FdTypes.MEMFD, access };
+  lastMapped.set(task, { key, file });
+  return file;
 }
 
 /** Registers the program that the task runs. */

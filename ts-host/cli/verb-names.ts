@@ -1,0 +1,39 @@
+/** What the verbs are called, and what each does in one line. */
+export const SUMMARIES = {
+  dump: "freeze a process, write its checkpoint, and end it unless told otherwise",
+  restore: "bring a process back from its checkpoint",
+  check: "tell what this machine can do and what it cannot",
+  show: "show the processes of a checkpoint, or the records of an image",
+  info: "tell what a checkpoint or an image is and what it takes",
+  x: "explore a checkpoint as crit does: processes, files, memory, sockets",
+  validate: "check that a checkpoint is whole and fits together",
+  core: "write a process of a checkpoint as an ELF core file, for debuggers",
+  store: "check, clear up or measure a page store that checkpoints share",
+  decode: "print an image file as JSON, as crit does",
+  encode: "make an image file from JSON",
+  mem: "list, hexdump and extract the memory of a checkpoint",
+  search: "find text, bytes or a regular expression in the memory of a checkpoint",
+  scrub: "write a copy of a checkpoint without what a pattern finds in its memory",
+  convert: "write a checkpoint in the other format",
+  squash: "make one checkpoint of an incremental one and its parents",
+  diff: "tell what is different between two checkpoints",
+  rewrite: "write a checkpoint with other paths, addresses, pids and the like",
+  view: "show a checkpoint in a browser",
+  preflight: "tell what a restore of a checkpoint would meet on a machine",
+  compress: "write a checkpoint in CRIU's format with its pages compressed",
+  decompress: "write a checkpoint in CRIU's format with its pages as they are",
+  bench: "measure what a checkpoint takes in each format",
+  dedup: "give back pages of earlier checkpoints that a later one has anew",
+};
+
+export type VerbName = keyof typeof SUMMARIES;
+
+export function isVerb(name: string): name is VerbName {
+  return Object.hasOwn(SUMMARIES, name);
+}
+
+/** Verbs that have a script of their own: the smaller it is, the sooner they begin. */
+export const QUICK = ["dump", "restore"] as const;
+
+/** Verbs of CRIU that do not exist here. */
+export const NOT_YET = ["pre-dump", "page-server", "service", "swrk", "lazy-pages", "cpuinfo", "exec"];

@@ -84,9 +84,9 @@ function addScalar({ type, width }: FieldSchema, value: unknown): void {
     builder.addInt8(value ? 1 : 0);
     return;
   }
-  const [low, high] = RANGES[type as keyof typeof RANGES];
+  const range = RANGES[type as keyof typeof RANGES];
   const fits = width === 8 ? typeof value === "bigint" : Number.isInteger(value);
-  if (!fits || (value as bigint) < low || (value as bigint) > high) {
+  if (!fits || (value as bigint) < range[0] || (value as bigint) > range[1]) {
     throw wrong(`${String(value)} is not a value of type ${type}`);
   }
   if (width === 8) builder.addInt64(value as bigint);
@@ -102,6 +102,7 @@ function buildTable(name: MessageName, value: AnyMessage): number {
   if (typeof value !== "object" || value === null) throw wrong("must be a message");
   const schema = messageSchema(name);
   const offsets = schema.map((field) => {
+    if (!field.isReferred && value[field.name] !== undefined) return 0;
     path.push(field.name);
     const offset = buildReferred(field, value[field.name]);
     path.pop();

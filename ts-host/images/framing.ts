@@ -30,13 +30,13 @@ const KINDS = Object.keys(IMAGE_KINDS) as ImageKind[];
 
 // File names.
 
-const ID_PATTERNS: Record<string, string> = {
-  u: "(\\d+)",
-  lu: "(\\d+)",
-  d: "(-?\\d+)",
-  ld: "(-?\\d+)",
-  x: "([0-9a-f]+)",
-  s: "([a-z]+)",
+const ID_PATTERNS: Record<string, RegExp> = {
+  u: /^\d+$/,
+  lu: /^\d+$/,
+  d: /^-?\d+$/,
+  ld: /^-?\d+$/,
+  x: /^[0-9a-f]+$/,
+  s: /^[a-z]+$/,
 };
 const ID_PLACE = /%(l?u|l?d|x|s)/;
 
@@ -47,28 +47,32 @@ export function imageFileName({ kind, id }: ImageName): string {
   );
 }
 
-/** How a kind's files are called: the expression has the id, where there is one, or else the whole name. */
+/** How a kind's files are called: what stands before and after the id, or the whole name where there is none. */
 interface NamePattern {
   kind: ImageKind;
-  expression: RegExp;
+  before: string;
   /** Conversion of the id, as printf knows it: "u", "x" … */
   conversion: string | undefined;
+  after: string;
 }
 
 const NAME_PATTERNS = KINDS.map((kind): NamePattern => {
-  const { pattern } = IMAGE_KINDS[kind];
-  const conversion = ID_PLACE.exec(pattern)?.[1];
-  const [before, , after] = pattern.split(ID_PLACE).map((part) => part.replaceAll(".", "\\."));
-  const source = conversion ? `^${before}${ID_PATTERNS[conversion]}${after}$` : `^(${before})$`;
-  return { kind, expression: new RegExp(source), conversion };
+  const [before, conversion, after = ""] = IMAGE_KINDS[kind].pattern.split(ID_PLACE);
+  return { kind, before, conversion, after };
 });
+
+function idIn(file: string, { before, after }: NamePattern): string | undefined {
+  if (!file.startsWith(before) || !file.endsWith(after)) return undefined;
+  return file.slice(before.length, file.length - after.length);
+}
 
 /** `core-812.img` -> `{ kind: "CORE", id: 812 }`; undefined for what is not an image's name. */
 export function parseImageFileName(file: string): ImageName | undefined {
-  for (const { kind, expression, conversion } of NAME_PATTERNS) {
-    const id = expression.exec(file)?.[1];
-    if (id === undefined) continue;
-    if (conversion === undefined) return { kind };
+  for (const pattern of NAME_PATTERNS) {
+    const { kind, conversion } = pattern;
+    const id = idIn(file, pattern);
+    if (conversion === undefined && id === "") return { kind };
+    if (conversion === undefined || id === undefined || !ID_PATTERNS[conversion].test(id)) continue;
     const number = Number.parseInt(id, conversion === "x" ? 16 : 10);
     const name = { kind, id: Number.isSafeInteger(number) ? number : id };
     if (imageFileName(name) === file) return name;

@@ -79,12 +79,12 @@ export function addressOf(buffer: Uint8Array): bigint {
 /** One system call of this process; the kernel's result, -errno on failure. */
 export function rawSyscall(nr: number, ...args: NativeArg[]): bigint {
   const shim = loadShim();
-  const value = (arg: NativeArg = 0) => {
+  const value = (index: number) => {
+    const arg = args[index] ?? 0;
     if (typeof arg === "number") return arg;
     return BigInt.asIntN(64, typeof arg === "bigint" ? arg : BigInt(shim.address(arg)));
   };
-  const [a, b, c, d, e, f] = args;
-  return BigInt(shim.syscall(nr, value(a), value(b), value(c), value(d), value(e), value(f)));
+  return BigInt(shim.syscall(nr, value(0), value(1), value(2), value(3), value(4), value(5)));
 }
 
 const statusBuffer = Buffer.alloc(64);

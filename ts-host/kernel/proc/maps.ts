@@ -35,7 +35,8 @@ const NO_PATH = Buffer.alloc(0);
 export function parseMapsLine(text: string, place: Place): Vma {
   const match = LINE.exec(text);
   if (match === null) throw malformed(place, "mapping", "a mapping", text);
-  const [, start, end, read, write, exec, sharing, pgoff, major, minor, inode, name] = match;
+  const { 1: start, 2: end, 3: read, 4: write, 5: exec, 6: sharing, 7: pgoff } = match;
+  const { 8: major, 9: minor, 10: inode, 11: name } = match;
   const deleted = name!.endsWith(DELETED);
   const path = deleted ? name!.slice(0, -DELETED.length) : name!;
   const vma = {

@@ -74,18 +74,40 @@ function refuse(mapping: SmapsVma, what: string): never {
   });
 }
 
-/** The kernel itself gives a key to memory that may be executed only. */
-function refuseUnsupported(mapping: SmapsVma): void {
-  for (const [flag, what] of Object.entries(REFUSED)) if (mapping.flags.has(flag)) refuse(mapping, what);
-  if (mapping.protectionKey !== 0 && mapping.prot !== PROT_EXEC)
-    refuse(mapping, "memory with a protection key");
+/** What the VmFlags of a mapping say. */
+interface Meaning {
+  /** Why the mapping cannot be dumped. */
+  refused: string | undefined;
+  /** A bit for each advice that was given. */
+  advice: bigint | undefined;
 }
 
-function advice(mapping: SmapsVma): bigint | undefined {
-  let bits = 0n;
-  for (const [flag, value] of Object.entries(ADVICE))
-    if (mapping.flags.has(flag)) bits |= 1n << BigInt(value);
-  return bits === 0n ? undefined : bits;
+/** Most mappings have their flags in common. */
+const meanings = new WeakMap<ReadonlySet<string>, Meaning>();
+
+function meaningOf(flags: ReadonlySet<string>): Meaning {
+  let meaning = meanings.get(flags);
+  if (meaning === undefined) {
+    const words = [...flags];
+    const advice = words.reduce(
+      (bits, word) => (word in ADVICE ? bits | (1n << BigInt(ADVICE[word])) : bits),
+      0n,
+    );
+    meaning = {
+      refused: words.map((word) => REFUSED[word]).find((what) => what !== undefined),
+      advice: advice === 0n ? undefined : advice,
+    };
+    meanings.set(flags, meaning);
+  }
+  return meaning;
+}
+
+/** The kernel itself gives a key to memory that may be executed only. */
+function refuseUnsupported(mapping: SmapsVma): void {
+  const { refused } = meaningOf(mapping.flags);
+  if (refused !== undefined) refuse(mapping, refused);
+  if (mapping.protectionKey !== 0 && mapping.prot !== PROT_EXEC)
+    refuse(mapping, "memory with a protection key");
 }
 
 /** Name of anonymous memory, private or shared: [anon:NAME], [anon_shmem:NAME]. */
@@ -116,7 +138,7 @@ function baseEntry(mapping: SmapsVma): VmaEntry {
       (flags.has("nr") ? MAP_NORESERVE : 0),
     status: VMA_REGULAR,
     fd: -1n,
-    madv: advice(mapping),
+    madv: meaningOf(flags).advice,
     criu_wasm: extension(mapping),
   };
 }

@@ -31,10 +31,8 @@ interface Contender {
 
 interface Program {
   name: string;
-  /** Command line; BEATS stands for the heartbeat file. */
+  /** Command line; BEATS stands for the heartbeat file. It beats when it is ready. */
   command: string[];
-  /** How long it takes to be ready, in ms. */
-  settle: number;
 }
 
 /** An environment variable that adds 50 ms to every start of Node has no part in a comparison. */
@@ -82,10 +80,11 @@ async function untilGone(pid: number): Promise<void> {
   while (existsSync(`/proc/${pid}`)) await sleep(5);
 }
 
-/** On a busy machine it takes a while until a program that was let go has beaten again. */
+/** Until it is ready, or, on a busy machine, until it beats again after it was let go. */
 async function untilItBeats(file: string): Promise<void> {
-  const { size } = statSync(file);
-  while (statSync(file).size < size + SEVERAL_BEATS) await sleep(5);
+  const size = () => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const enough = size() + SEVERAL_BEATS;
+  while (size() < enough) await sleep(5);
 }
 
 async function oneRun(
@@ -109,7 +108,7 @@ async function oneRun(
     results.set(key, [...(results.get(key) ?? []), value]);
   };
   try {
-    await sleep(program.settle);
+    await untilItBeats(beats);
     const from = statSync(beats).size;
     const common = ["-D", images, "-o", "log", "-v1"];
     timed(contender.command, ["dump", "-t", `${pid}`, ...common, ...contender.dumpArgs, "-R"]);
@@ -132,7 +131,7 @@ async function oneRun(
 function programs(folder: string): Program[] {
   const gigabyte = join(folder, "gigabyte");
   execFileSync(process.env.CC ?? "cc", ["-O2", "-o", gigabyte, packageFile("bench/programs/gigabyte.c")]);
-  const list: Program[] = [{ name: "1 GiB on tmpfs", command: [gigabyte, "BEATS", "1024"], settle: 2500 }];
+  const list: Program[] = [{ name: "1 GiB on tmpfs", command: [gigabyte, "BEATS", "1024"] }];
   if (spawnSync("python3", ["--version"]).status === 0) {
     const python = execFileSync("python3", ["-c", "import sys; print(sys.executable)"], {
       encoding: "utf8",
@@ -140,7 +139,6 @@ function programs(folder: string): Program[] {
     list.unshift({
       name: "python3",
       command: [python, packageFile("bench/programs/heartbeat.py"), "BEATS"],
-      settle: 500,
     });
   }
   return list;
@@ -158,6 +156,8 @@ export async function benchProcesses(): Promise<void> {
     if (fields.length < 3)
       console.log("processes: no CRIU to compare with: set CRIU=/path/of/a/criu/that/works");
     for (const program of programs(folder)) {
+      // The first time each writes what it keeps to start sooner.
+      for (const contender of fields) await oneRun(program, contender, folder, new Map());
       const results = new Map<string, Series>();
       for (let run = 0; run < RUNS; run++) {
         for (const contender of fields) await oneRun(program, contender, folder, results);

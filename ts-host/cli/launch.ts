@@ -6,7 +6,6 @@
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { setFlagsFromString } from "node:v8";
 import { Script } from "node:vm";
 import { QUICK } from "./verb-names.ts";
 
@@ -32,13 +31,25 @@ function writeCache(file: string, data: Buffer): void {
   }
 }
 
-/** Most of a short run is over before optimised code pays: only what is truly hot is to be compiled again. */
-const OPTIMISE_LATER = "--interrupt-budget=1000000";
+/**
+ * A short run is over before code that is compiled again, or room that was not touched yet, pays. V8 complains
+ * of options that it does not know, so each is set where it was tried.
+ */
+function hurry(): void {
+  const major = Number.parseInt(process.versions.node, 10);
+  if (major > 24) return;
+  const { setFlagsFromString } = require("node:v8") as typeof import("node:v8");
+  setFlagsFromString("--baseline-batch-compilation-threshold=65536");
+  setFlagsFromString("--semi-space-growth-factor=1");
+  setFlagsFromString("--no-parallel-scavenge");
+  if (major < 22) setFlagsFromString("--interrupt-budget=1000000");
+}
 
 function launch(): void {
-  setFlagsFromString(OPTIMISE_LATER);
   const verb = /^[a-z]+$/.exec(process.argv[2] ?? "")?.[0] ?? "other";
-  const bundle = join(__dirname, QUICK.some((name) => name === verb) ? BUNDLES.quick : BUNDLES.command);
+  const isQuick = QUICK.some((name) => name === verb);
+  if (isQuick) hurry();
+  const bundle = join(__dirname, isQuick ? BUNDLES.quick : BUNDLES.command);
   const cache = `${bundle}.${verb}.${process.version}.cache`;
   const cachedData = readCache(cache);
   const script = new Script(readFileSync(bundle, "latin1"), { filename: bundle, cachedData });

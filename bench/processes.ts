@@ -144,6 +144,12 @@ function programs(folder: string): Program[] {
   return list;
 }
 
+/** Each is first in turn: memory that another one has just given back is there sooner than fresh memory. */
+function inTurn<T>(list: readonly T[], round: number): T[] {
+  const first = round % list.length;
+  return [...list.slice(first), ...list.slice(0, first)];
+}
+
 /** Prints a table a program: median and spread of each contender, and its ratio to CRIU. */
 export async function benchProcesses(): Promise<void> {
   if (process.platform !== "linux" || process.getuid!() !== 0) {
@@ -160,7 +166,7 @@ export async function benchProcesses(): Promise<void> {
       for (const contender of fields) await oneRun(program, contender, folder, new Map());
       const results = new Map<string, Series>();
       for (let run = 0; run < RUNS; run++) {
-        for (const contender of fields) await oneRun(program, contender, folder, results);
+        for (const contender of inTurn(fields, run)) await oneRun(program, contender, folder, results);
       }
       report(program.name, results);
     }

@@ -26,6 +26,8 @@ export interface VictimEntry {
   command?: string[];
   /** Linked without shared libraries. */
   static?: boolean;
+  /** The kernel may have been told not to execute it: then the test skips. */
+  mayNotExecute?: boolean;
   /** State letters of /proc/PID/stat in which it waits; "S" when not given. */
   states?: string;
   /** What tells it to go; SIGTERM when not given. */
@@ -319,7 +321,12 @@ const refused = inArea("refused", {
   "leader-exited": { states: "Z", refusedAs: /leader|main thread/, checks: "the main thread has ended" },
   "deadline-scheduling": { refusedAs: /deadline/i, checks: "SCHED_DEADLINE" },
   "seccomp-supervised": { refusedAs: /supervisor/, checks: "a seccomp filter that asks a supervisor" },
-  "program-32-bit": { source: "program-32-bit.S", refusedAs: /32-bit/, checks: "a 32-bit program" },
+  "program-32-bit": {
+    source: "program-32-bit.S",
+    mayNotExecute: true,
+    refusedAs: /32-bit/,
+    checks: "a 32-bit program",
+  },
   ...each("traced", "traced.c", ["running"], { refusedAs: /traced|debugger/, checks: "a debugger is there" }),
   ...each("traced", "traced.c", ["stopped"], {
     states: "t",

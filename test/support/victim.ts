@@ -172,9 +172,13 @@ export class Victim {
     return /^(PASS|FAIL|SKIP)\b.*\n/m.exec(this.output())?.[1] as "PASS" | "FAIL" | "SKIP" | undefined;
   }
 
+  get #cannotExecute(): boolean {
+    return this.entry.mayNotExecute === true && this.#starterEnd === CANNOT_EXECUTE;
+  }
+
   /** Reason of a SKIP. */
   skipReason(): string | undefined {
-    if (this.#starterEnd === CANNOT_EXECUTE) return "this kernel does not execute it";
+    if (this.#cannotExecute) return "this kernel does not execute it";
     return /^SKIP: (.*)\n/m.exec(this.output())?.[1];
   }
 
@@ -194,7 +198,7 @@ export class Victim {
         if (announced) this.pid = Number(announced[1]);
         // One that ends well without a word leaves a child that will announce itself.
         const failed = this.#starterEnd !== undefined && this.#starterEnd !== CLEAN_EXIT;
-        if (this.#starterEnd === CANNOT_EXECUTE) return true;
+        if (this.#cannotExecute) return true;
         if (!announced && failed && !verdict) {
           throw new Error(
             `${this.entry.name} ended before it was ready: ${this.#starterEnd}\n${this.output()}`,

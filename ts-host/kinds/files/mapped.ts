@@ -45,7 +45,7 @@ const lastMapped = new WeakMap<DumpTask, { key: string; file: MappedFile }>();
 
 /**
  * Registers the file behind a mapping; one entry serves all mappings of a file. Only to a shared mapping it
- * matters how its file was open: a private one takes what the private one of the same file before it has.
+ * matters how its file was open: a private one takes what the first of the same file in a row has.
  */
 export function registerMappedFile(task: DumpTask, mapping: SmapsVma): MappedFile {
   const { major, minor, inode, path, shared } = mapping;

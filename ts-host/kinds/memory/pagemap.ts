@@ -7,7 +7,7 @@ import { imageFileName } from "../../images/framing.ts";
 import { flagsOf, PE_PARENT, PE_PRESENT, pagesOf } from "../../images/pagemap-entry.ts";
 import type { Range } from "../../remote/memory.ts";
 import { RangeCursor } from "../../remote/ranges.ts";
-import { PAGE } from "./pages.ts";
+import { PAGE, pagesIn } from "./pages.ts";
 
 /** Pages that are neighbours in memory and in their stream. */
 export interface PageRun extends Range {
@@ -96,8 +96,6 @@ export function readRuns(pagemap: Pagemap, runs: readonly PageRun[], take: TakeC
     at += group.length;
   }
 }
-
-const pagesIn = ({ start, end }: Range) => Number((end - start) / PAGE);
 
 /** The error, and the address of the first page from number `next` on that cannot be read. */
 function withAddress(

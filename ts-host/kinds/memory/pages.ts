@@ -23,6 +23,9 @@ import { canBeLazy, is, isDroppable, isPrivate, VMA_GUARD, VMA_VDSO, VMA_VSYSCAL
 
 export const PAGE = 4096n;
 
+/** Number of pages in a range. */
+export const pagesIn = ({ start, end }: Range) => Number((end - start) / PAGE);
+
 /** For how many pages it is worth while to make pipes: 4 MiB. */
 const PAGES_FOR_PIPES = 1024;
 /** How many go through them between two steps of progress: 16 MiB. */
@@ -104,7 +107,7 @@ function contentRanges(task: DumpTask, vmas: readonly VmaEntry[], own: readonly 
   const holders = vmas.filter(
     (vma) => isPrivate(vma) && !is(vma, VMA_VVAR | VMA_VSYSCALL) && !isDroppable(vma),
   );
-  for (const vma of holders) task.pageCounts.pagesScanned += Number((vma.end - vma.start) / PAGE);
+  for (const vma of holders) task.pageCounts.pagesScanned += pagesIn(vma);
   // The vDSO is the kernel's, but another kernel has another one.
   const [vdso, others] = [holders.filter(isVdso), holders.filter((vma) => !isVdso(vma))];
   const parts = [

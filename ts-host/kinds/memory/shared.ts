@@ -12,7 +12,7 @@ import { call } from "../../native/calls.ts";
 import type { Range } from "../../remote/memory.ts";
 import { append } from "../../remote/ranges.ts";
 import { readPagemap, readRuns } from "./pagemap.ts";
-import { PAGE, pagemapEntry } from "./pages.ts";
+import { PAGE, pagemapEntry, pagesIn } from "./pages.ts";
 
 // Dump.
 
@@ -59,7 +59,7 @@ export function dumpSharedObject(task: DumpTask, shmid: bigint, fd: number): voi
   task.pageCounts.sharedPagesScanned += Number((size + PAGE - 1n) / PAGE);
   for (const range of dataRanges(fd, size)) {
     task.images.append(name, { message: pagemapEntry(range, PE_PRESENT) });
-    const pages = Number((range.end - range.start) / PAGE);
+    const pages = pagesIn(range);
     task.pageCounts.sharedPagesWritten += pages;
     sink.append(pages, (view, offset) => readPages(fd, Number(range.start) + offset, view));
   }

@@ -1,7 +1,7 @@
 /** What takes long says how far it is, and takes that away in the end. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { main } from "../../ts-host/cli/main.ts";
@@ -10,8 +10,11 @@ import { pageOf, writeHandmade } from "../support/handmade.ts";
 import { output } from "../support/in-process.ts";
 import { temporaryDirectory } from "../support/samples.ts";
 
-/** Two checkpoints of 1,100 pages, the second of which continues the first; and a store that a third has pages in. */
-function chain(t: TestContext): { folder: string; first: string; second: string; store: string } {
+/**
+ * Two checkpoints of 1,100 pages, the second of which continues the first; a store that a third has pages in; and an
+ * image as JSON.
+ */
+function chain(t: TestContext): Record<"folder" | "first" | "second" | "store" | "json", string> {
   const folder = temporaryDirectory(t);
   const [first, second] = [join(folder, "first"), join(folder, "second")];
   const pages = Array.from({ length: 1100 }, (_, page) => pageOf(`page ${page} `));
@@ -21,7 +24,12 @@ function chain(t: TestContext): { folder: string; first: string; second: string;
   const store = join(folder, "store");
   const stored = { pid: 5, mappings: [{ start: 0x10000n, pages: pages.slice(0, 3) }] };
   writeHandmade(join(folder, "third"), [stored], "native", { store });
-  return { folder, first, second, store };
+  const json = join(folder, "json");
+  writeFileSync(
+    json,
+    '{"magic": "FS", "entries": [{"cwd_id": 1, "root_id": 2}, {"cwd_id": 1, "root_id": 2}]}',
+  );
+  return { folder, first, second, store, json };
 }
 
 /** Runs a verb as if each moment took an hour; the lines of status that it shows. */
@@ -47,7 +55,9 @@ async function shown(
   return { lines, status, errors };
 }
 
-const RUNS: [name: string, args: (made: ReturnType<typeof chain>) => string[], line: RegExp][] = [
+type Run = [name: string, args: (made: ReturnType<typeof chain>) => string[], line: RegExp];
+
+const RUNS: Run[] = [
   ["validate", ({ first }) => ["-D", first], /^validate: \d+ %$/],
   ["search", ({ first }) => ["-D", first, "--text", "page 7 "], /^search: \d+ %$/],
   ["info", ({ first }) => [first], /^info: \d+ %$/],
@@ -63,6 +73,11 @@ const RUNS: [name: string, args: (made: ReturnType<typeof chain>) => string[], l
   ["store", ({ store }) => ["stats", "--store", store], /^store stats: \d+ %$/],
   ["store", ({ store }) => ["gc", "--store", store], /^store gc: \d+ %$/],
   ["decode", ({ first }) => ["-i", join(first, "pagemap-5.img"), "-o", "/dev/null"], /^decode: .* of JSON$/],
+  ["encode", ({ json, folder }) => ["-i", json, "-o", join(folder, "new")], /^encode: \d+ %$/],
+  ...["ps", "fds", "mems", "rss", "sk"].map(
+    (what): Run => ["x", ({ first }) => [first, what], new RegExp(`^x ${what}: \\d+ %$`)],
+  ),
+  ["preflight", ({ first }) => ["-D", first], /^preflight(, files)?: \d+ %$/],
   [
     "convert",
     ({ first, folder }) => ["--to", "native", "-D", first, "-o", join(folder, "new")],

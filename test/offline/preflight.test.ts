@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Fstype } from "../../ts-host/generated/messages.ts";
 import { openDirectory } from "../../ts-host/offline/node.ts";
-import { cgroupsOf, type HostFacts, pathsOf, preflight } from "../../ts-host/offline/preflight/index.ts";
+import {
+  cgroupsOf,
+  type HostFacts,
+  type Obstacle,
+  pathsOf,
+  preflight,
+} from "../../ts-host/offline/preflight/index.ts";
 import { compileProgram, startProgram } from "../support/program.ts";
 import {
   changedSample,
@@ -43,9 +49,13 @@ function suitable(directory = join(SAMPLES, "zoo")): {
   return { checkpoint, host };
 }
 
+/** What preflight finds, without its progress. */
+const obstacles = (checkpoint: ReturnType<typeof openDirectory>, host: HostFacts) =>
+  [...preflight(checkpoint, host)].filter((step): step is Obstacle => "severity" in step);
+
 test("a machine that has everything", () => {
   const { checkpoint, host } = suitable();
-  assert.deepEqual(preflight(checkpoint, host), []);
+  assert.deepEqual(obstacles(checkpoint, host), []);
 });
 
 test("each obstacle is named, with what to do", () => {
@@ -79,18 +89,18 @@ test("each obstacle is named, with what to do", () => {
     [{ release: "5.4.0-generic" }, /kernel: 5\.4\.0-generic cannot give a process its pid/],
   ];
   for (const [difference, expected] of cases) {
-    const found = preflight(checkpoint, { ...host, ...difference });
+    const found = obstacles(checkpoint, { ...host, ...difference });
     assert.equal(found.length, 1, `${expected}: ${JSON.stringify(found)}`);
     const [{ about, message, remedy }] = found;
     assert.match(`${about}: ${message} ${remedy}`, expected);
   }
   assert.deepEqual(
-    preflight(checkpoint, { ...host, bound: ["udp 127.0.0.1:33271", "tcp 10.0.0.1:33271"] }),
+    obstacles(checkpoint, { ...host, bound: ["udp 127.0.0.1:33271", "tcp 10.0.0.1:33271"] }),
     [],
   );
 });
 
-const summary = (found: ReturnType<typeof preflight>) =>
+const summary = (found: Obstacle[]) =>
   found.map(({ severity, about, message }) => `${severity}: ${about}: ${message}`);
 
 test("mounts of a namespace of the processes' own: file systems, sources, what comes from outside", (t) => {
@@ -128,17 +138,17 @@ test("mounts of a namespace of the processes' own: file systems, sources, what c
   const outside = "warning: mount: 19 mounts come from outside, by the paths that the dump has found";
   const volume = "warning: external: volume has to be given to the restore";
   assert.ok(pathsOf(checkpoint).includes("/dev/sdx1") && pathsOf(checkpoint).includes("/sys/fs/cgroup/pids"));
-  assert.deepEqual(summary(preflight(checkpoint, host)), [
+  assert.deepEqual(summary(obstacles(checkpoint, host)), [
     "error: mount: the kernel knows no file system overlay",
     "error: mount: the kernel knows no file system ext4",
     outside,
     volume,
   ]);
   host.filesystems.push("overlay", "ext4");
-  assert.deepEqual(summary(preflight(checkpoint, host)), [outside, volume]);
+  assert.deepEqual(summary(obstacles(checkpoint, host)), [outside, volume]);
   host.files["/dev/sdx1"] = null;
   host.files["/sys/fs/cgroup/pids"] = null;
-  assert.deepEqual(summary(preflight(checkpoint, host)), [
+  assert.deepEqual(summary(obstacles(checkpoint, host)), [
     "error: mount: /sys/fs/cgroup/pids is gone, which was mounted at /sys/fs/cgroup/pids",
     "error: mount: /dev/sdx1 is gone, which was mounted at /dev/shm",
     outside,
@@ -169,15 +179,15 @@ test("cgroups of the processes: hierarchies and directories that are not there",
   const { checkpoint, host } = suitable(inCgroups(t));
   assert.deepEqual(cgroupsOf(checkpoint), ["cpu,cpuacct:/docker/1", ":/no/such/cgroup"]);
   const there = { "cpu,cpuacct:/docker/1": "there", ":/no/such/cgroup": "there" } as const;
-  assert.deepEqual(preflight(checkpoint, { ...host, cgroups: there }), []);
+  assert.deepEqual(obstacles(checkpoint, { ...host, cgroups: there }), []);
   const cgroups = { "cpu,cpuacct:/docker/1": "no hierarchy", ":/no/such/cgroup": "no cgroup" } as const;
-  const found = preflight(checkpoint, { ...host, cgroups });
+  const found = obstacles(checkpoint, { ...host, cgroups });
   assert.deepEqual(summary(found), [
     "warning: cgroup: a hierarchy of cpu,cpuacct is not mounted, processes were in /docker/1 of it",
     "warning: cgroup: /no/such/cgroup is gone from the hierarchy of version 2",
   ]);
   assert.match(found[1].remedy, /start the restore in it, or name another with criu-wasm rewrite --cgroup/);
-  assert.equal(preflight(checkpoint, host)[0].message, "cpu,cpuacct:/docker/1: nothing is known of it");
+  assert.equal(obstacles(checkpoint, host)[0].message, "cpu,cpuacct:/docker/1: nothing is known of it");
 });
 
 test("the facts of this machine about cgroups and file systems", async (t) => {

@@ -1,5 +1,6 @@
 /** A checkpoint of many processes and much memory, which takes little room: its pages are holes. */
 import { FdTypes, type FileEntry } from "../../ts-host/generated/messages.ts";
+import type { PageOptions } from "../../ts-host/images/open.ts";
 import { VMA_ANON_PRIVATE, VMA_FILE_PRIVATE, VMA_HEAP, VMA_REGULAR } from "../../ts-host/kinds/memory/vma.ts";
 import {
   type HandmadeMapping,
@@ -70,8 +71,12 @@ export function writeManyProcesses(
   count: number,
   heapPages: number,
   format: "criu" | "native" = "criu",
+  options: PageOptions = {},
 ): void {
   const numbers = Array.from({ length: count }, (_, number) => number);
   const processes = numbers.map((number) => processOf(number, heapPages));
-  writeHandmade(directory, processes, format, { files: [NULL, LOG, ...numbers.flatMap(ownFiles)] });
+  writeHandmade(directory, processes, format, {
+    ...options,
+    files: [NULL, LOG, ...numbers.flatMap(ownFiles)],
+  });
 }

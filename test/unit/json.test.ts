@@ -14,19 +14,19 @@ import {
   writeImage,
   writeIpcMessages,
 } from "../../ts-host/images/framing.ts";
-import { fromJson } from "../../ts-host/images/json/from-json.ts";
+import { imageOfJson } from "../../ts-host/images/json/from-json.ts";
 import { parseJson, printJson } from "../../ts-host/images/json/text.ts";
 import { toJson } from "../../ts-host/images/json/to-json.ts";
 import { Random } from "../support/random.ts";
 import { randomMessage } from "../support/random-messages.ts";
+import { runToEnd } from "../support/steps.ts";
 
 const SAMPLES = "test/data/criu-images";
 /** SHA-256 of what `crit decode` of CRIU 4.2, without --pretty, prints of each sample. */
 const PLAIN = JSON.parse(readFileSync("test/data/crit-plain-sha256.json", "utf8")) as Record<string, string>;
 
 function encode(json: string): Buffer {
-  const { kind, records } = fromJson(json);
-  return Buffer.from(writeImage(kind, records as never));
+  return Buffer.from(runToEnd(imageOfJson(json)));
 }
 
 function assertRefused(json: string, message: RegExp, context: object): void {

@@ -3,11 +3,11 @@ import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { CriuWasmError } from "../errors.ts";
 import { fileCall } from "../images/files.ts";
-import { writeImage } from "../images/framing.ts";
-import { fromJson } from "../images/json/from-json.ts";
+import { imageOfJson } from "../images/json/from-json.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { readInput } from "./input.ts";
 import { withOutput } from "./output.ts";
+import { runSteps } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface Options {
@@ -15,20 +15,14 @@ interface Options {
   out?: string;
 }
 
-/** The image that the JSON in `bytes` describes; `file` is for messages. */
-function imageOf(bytes: Uint8Array, file: string): Uint8Array {
-  try {
-    const { kind, records } = fromJson(new TextDecoder().decode(bytes));
-    return writeImage(kind, records as never);
-  } catch (error) {
-    throw error instanceof CriuWasmError ? error.within({ file }) : error;
-  }
-}
-
 async function encode({ in: file, out }: Options, terminal: Terminal): Promise<void> {
   const json = file === undefined ? await readInput() : fileCall("open", file, () => readFileSync(file));
-  const image = imageOf(json, file ?? "stdin");
-  await withOutput(out, terminal, (output) => output.write(image));
+  try {
+    const image = await runSteps("encode", imageOfJson(new TextDecoder().decode(json)), terminal);
+    await withOutput(out, terminal, (output) => output.write(image));
+  } catch (error) {
+    throw error instanceof CriuWasmError ? error.within({ file: file ?? "stdin" }) : error;
+  }
 }
 
 const MANUAL: Manual = {

@@ -7,6 +7,7 @@ import { address } from "../images/json/to-json.ts";
 import { elfHeader, PT_NOTE, programHeader } from "../kernel/abi/elf.ts";
 import { ProcPid } from "../kernel/process.ts";
 import type { CgroupState, FileFacts, HostFacts } from "../offline/preflight/index.ts";
+import type { Progress } from "../offline/progress.ts";
 
 /** How much of a program is looked at for its build id, which stands near its beginning. */
 const HEAD = 64 << 10;
@@ -107,8 +108,21 @@ function cgroupState(cgroup: string): CgroupState {
   return statSync(found.path + cgroup.slice(at + 1), { throwIfNoEntry: false }) ? "there" : "no cgroup";
 }
 
+/** What is at each path; between them, how many are done. */
+function* filesAt(paths: readonly string[]): Generator<Progress, HostFacts["files"]> {
+  const files: HostFacts["files"] = {};
+  for (const [done, path] of paths.entries()) {
+    yield { done, total: paths.length };
+    files[path] = fileFacts(path);
+  }
+  return files;
+}
+
 /** `paths`: files to look at; `cgroups`: as cgroupsOf names them. @throws UnsupportedError where this is no Linux */
-export function hostFacts(paths: readonly string[], cgroups: readonly string[]): HostFacts {
+export function* hostFacts(
+  paths: readonly string[],
+  cgroups: readonly string[],
+): Generator<Progress, HostFacts> {
   if (process.platform !== "linux") {
     throw new UnsupportedError("this machine is no Linux", {
       hint: "give the facts of the machine with --host",
@@ -119,7 +133,7 @@ export function hostFacts(paths: readonly string[], cgroups: readonly string[]):
     machine: machine(),
     pidMax: Number(read("/proc/sys/kernel/pid_max")),
     tasks: tasks(),
-    files: Object.fromEntries(paths.map((path) => [path, fileFacts(path)])),
+    files: yield* filesAt(paths),
     bound: ["tcp", "tcp6", "udp", "udp6"].flatMap((file) => boundIn(file.slice(0, 3), `/proc/net/${file}`)),
     filesystems: read("/proc/filesystems")
       .split("\n")

@@ -2,11 +2,18 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { UsageError } from "../errors.ts";
-import { cgroupsOf, type HostFacts, preflight as obstaclesTo, pathsOf } from "../offline/preflight/index.ts";
+import {
+  cgroupsOf,
+  type HostFacts,
+  type Obstacle,
+  preflight as obstaclesTo,
+  pathsOf,
+} from "../offline/preflight/index.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { hostFacts } from "./host-facts.ts";
 import { openInput } from "./input.ts";
 import { imagesPath, json } from "./options.ts";
+import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { NegativeAnswer } from "./verb.ts";
 
@@ -54,10 +61,13 @@ async function preflight(options: Options, terminal: Terminal): Promise<void> {
   const checkpoint = await openInput(options.imagesDir, terminal);
   const host =
     options.host === undefined
-      ? hostFacts(pathsOf(checkpoint), cgroupsOf(checkpoint))
+      ? await runSteps("preflight, files", hostFacts(pathsOf(checkpoint), cgroupsOf(checkpoint)), terminal)
       : factsIn(options.host);
   if (options.facts) return terminal.print(machineJson(host));
-  const obstacles = obstaclesTo(checkpoint, host);
+  const obstacles: Obstacle[] = [];
+  await runSteps<void, Obstacle>("preflight", obstaclesTo(checkpoint, host), terminal, async (obstacle) => {
+    obstacles.push(obstacle);
+  });
   checkpoint.close();
   const errors = obstacles.filter(({ severity }) => severity === "error").length;
   if (options.json) {

@@ -10,6 +10,9 @@ const INTERVAL_MS = 100;
 /** How long the event loop may go without a turn: signals come in with it. */
 const BREATH_MS = 50;
 
+/** Signals that have come are heeded before it is over. */
+const turnOfEventLoop = () => new Promise(setImmediate);
+
 export class Progress {
   readonly #terminal: Terminal;
   #nextShow = now() + PATIENCE_MS;
@@ -33,7 +36,7 @@ export class Progress {
   async showAndBreathe(text: () => string): Promise<void> {
     this.show(text);
     if (now() - this.#lastBreath < BREATH_MS) return;
-    await new Promise(setImmediate);
+    await turnOfEventLoop();
     this.#lastBreath = now();
   }
 
@@ -65,7 +68,10 @@ export async function runSteps<R, T = never>(
   try {
     for (;;) {
       const step = work.next();
-      if (step.done) return step.value;
+      if (step.done) {
+        await turnOfEventLoop();
+        return step.value;
+      }
       if (isStep(step.value)) {
         const { done, total } = step.value;
         await progress.showAndBreathe(() => `${label}: ${percent(done, total)}`);

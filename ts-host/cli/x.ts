@@ -9,9 +9,11 @@ import {
   exploreTree,
   type TreeNode,
 } from "../offline/explore.ts";
+import type { Progress } from "../offline/progress.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { openInput } from "./input.ts";
 import { json } from "./options.ts";
+import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 
 const hex = (value: bigint) => value.toString(16);
@@ -34,65 +36,66 @@ function residentLine(vaddr: bigint, pages: number, mappings: string[]): string 
   );
 }
 
-interface Explorer {
-  lines(checkpoint: Checkpoint): string[];
-  data(checkpoint: Checkpoint): unknown;
+/** What is found, as text. */
+type Explorer = (checkpoint: Checkpoint, asJson: boolean) => Generator<Progress, string>;
+
+function explorer<T>(
+  explore: (checkpoint: Checkpoint) => Generator<Progress, T>,
+  lines: (found: T) => string[],
+): Explorer {
+  return function* (checkpoint, asJson) {
+    const found = yield* explore(checkpoint);
+    return asJson
+      ? machineJson(found)
+      : lines(found)
+          .map((line) => `${line}\n`)
+          .join("");
+  };
 }
 
 const EXPLORERS: Record<string, Explorer> = {
-  ps: {
-    data: exploreTree,
-    lines: (checkpoint) => [
-      `${"PID".padStart(7)}${"PGID".padStart(7)}${"SID".padStart(7)}   COMM`,
-      ...exploreTree(checkpoint).flatMap((root) => treeLines(root)),
-    ],
-  },
-  fds: {
-    data: exploreFiles,
-    lines: (checkpoint) =>
-      exploreFiles(checkpoint).flatMap(({ pid, files }) => [
-        String(pid),
-        ...files.map(({ fd, file }) => `\t${String(fd).padStart(7)}: ${file}`),
-      ]),
-  },
-  mems: {
-    data: exploreMappings,
-    lines: (checkpoint) =>
-      exploreMappings(checkpoint).flatMap(({ pid, exe, mappings }) => [
-        String(pid),
-        ...(exe === undefined ? [] : [`\t${"exe".padEnd(36)}    ${exe}`]),
-        ...mappings.map(
-          ({ start, end, prot, what }) =>
-            `\t${range(start, end).padEnd(36)}${prot}${what === "" ? "" : ` ${what}`}`,
-        ),
-      ]),
-  },
-  rss: {
-    data: exploreResident,
-    lines: (checkpoint) =>
-      exploreResident(checkpoint).flatMap(({ pid, runs }) => [
-        String(pid),
-        ...runs.map(({ vaddr, pages, mappings }) =>
-          residentLine(
-            vaddr,
-            pages,
-            mappings.map(({ start, pages, file, same }) =>
-              same
-                ? " ~"
-                : ` ${hex(start).padStart(8, "0")} / ${String(pages).padEnd(8)}${file === "" ? "" : ` ${file}`}`,
-            ),
+  ps: explorer(exploreTree, (roots) => [
+    `${"PID".padStart(7)}${"PGID".padStart(7)}${"SID".padStart(7)}   COMM`,
+    ...roots.flatMap((root) => treeLines(root)),
+  ]),
+  fds: explorer(exploreFiles, (processes) =>
+    processes.flatMap(({ pid, files }) => [
+      String(pid),
+      ...files.map(({ fd, file }) => `\t${String(fd).padStart(7)}: ${file}`),
+    ]),
+  ),
+  mems: explorer(exploreMappings, (processes) =>
+    processes.flatMap(({ pid, exe, mappings }) => [
+      String(pid),
+      ...(exe === undefined ? [] : [`\t${"exe".padEnd(36)}    ${exe}`]),
+      ...mappings.map(
+        ({ start, end, prot, what }) =>
+          `\t${range(start, end).padEnd(36)}${prot}${what === "" ? "" : ` ${what}`}`,
+      ),
+    ]),
+  ),
+  rss: explorer(exploreResident, (processes) =>
+    processes.flatMap(({ pid, runs }) => [
+      String(pid),
+      ...runs.map(({ vaddr, pages, mappings }) =>
+        residentLine(
+          vaddr,
+          pages,
+          mappings.map(({ start, pages, file, same }) =>
+            same
+              ? " ~"
+              : ` ${hex(start).padStart(8, "0")} / ${String(pages).padEnd(8)}${file === "" ? "" : ` ${file}`}`,
           ),
         ),
-      ]),
-  },
-  sk: {
-    data: exploreSockets,
-    lines: (checkpoint) =>
-      exploreSockets(checkpoint).flatMap(({ pid, sockets }) => [
-        String(pid),
-        ...sockets.map(({ fd, text }) => `\t${String(fd).padStart(7)}: ${text}`),
-      ]),
-  },
+      ),
+    ]),
+  ),
+  sk: explorer(exploreSockets, (processes) =>
+    processes.flatMap(({ pid, sockets }) => [
+      String(pid),
+      ...sockets.map(({ fd, text }) => `\t${String(fd).padStart(7)}: ${text}`),
+    ]),
+  ),
 };
 
 async function explore(
@@ -102,14 +105,8 @@ async function explore(
   terminal: Terminal,
 ): Promise<void> {
   const checkpoint = await openInput(path, terminal);
-  const { data, lines } = EXPLORERS[what]!;
-  await terminal.print(
-    options.json
-      ? machineJson(data(checkpoint))
-      : lines(checkpoint)
-          .map((line) => `${line}\n`)
-          .join(""),
-  );
+  const exploring = EXPLORERS[what]!(checkpoint, options.json ?? false);
+  await terminal.print(await runSteps(`x ${what}`, exploring, terminal));
   checkpoint.close();
 }
 

@@ -447,6 +447,19 @@ export function writeImage<K extends ImageKind>(
   records: readonly ImageRecord<K>[],
   file?: string,
 ): Uint8Array {
+  const writing = writeImageInSteps(kind, records, file);
+  for (;;) {
+    const step = writing.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same; between the records it says which part of them is written. */
+export function* writeImageInSteps<K extends ImageKind>(
+  kind: K,
+  records: readonly ImageRecord<K>[],
+  file?: string,
+): Generator<number, Uint8Array> {
   const format: ImageFormat = IMAGE_KINDS[kind];
   const writer = new Writer();
   if (format.header === "ordinary") writer.uint32(ORDINARY_MAGIC);
@@ -458,6 +471,7 @@ export function writeImage<K extends ImageKind>(
     const written = plain ? writer.plainEntries(records as readonly EntryRecord[], record) : 0;
     if (written === 0) writeRecord(writer, format, records[record], { file, record });
     record += Math.max(written, 1);
+    yield record / records.length;
   }
   return writer.finish();
 }

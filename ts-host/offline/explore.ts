@@ -19,6 +19,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { typeName } from "./describe-file.ts";
 import { PAGE_SIZE } from "./page-index.ts";
 import type { Process } from "./process.ts";
+import type { Progress } from "./progress.ts";
 
 const MAP_GROWSDOWN = 0x100;
 
@@ -35,6 +36,17 @@ function fileText(checkpoint: Checkpoint, id: number, type: number = FdTypes.REG
   return type === FdTypes.REG ? "unknown path" : `${typeName(type)}.${id}`;
 }
 
+/** What `look` finds of each process; between them, how many are done. */
+function* ofEach<T>(checkpoint: Checkpoint, look: (process: Process) => T): Generator<Progress, T[]> {
+  const { processes } = checkpoint;
+  const found: T[] = [];
+  for (const process of processes) {
+    yield { done: found.length, total: processes.length };
+    found.push(look(process));
+  }
+  return found;
+}
+
 /** A process in the tree. */
 export interface TreeNode {
   pid: number;
@@ -45,14 +57,14 @@ export interface TreeNode {
 }
 
 /** The roots of the process tree: one, in a sound checkpoint. */
-export function exploreTree(checkpoint: Checkpoint): TreeNode[] {
+export function* exploreTree(checkpoint: Checkpoint): Generator<Progress, TreeNode[]> {
   const nodes = new Map<number, TreeNode>();
   const roots: TreeNode[] = [];
-  for (const { pid, parentPid, entry, name } of checkpoint.processes) {
+  yield* ofEach(checkpoint, ({ pid, parentPid, entry, name }) => {
     const node = { pid, pgid: entry.pgid, sid: entry.sid, comm: name, children: [] };
     nodes.set(pid, node);
     (nodes.get(parentPid)?.children ?? roots).push(node);
-  }
+  });
   return roots;
 }
 
@@ -62,8 +74,8 @@ export interface OpenFiles {
   files: { fd: number | "cwd" | "root"; file: string }[];
 }
 
-export function exploreFiles(checkpoint: Checkpoint): OpenFiles[] {
-  return checkpoint.processes.map(({ pid, descriptors, fs }) => {
+export function exploreFiles(checkpoint: Checkpoint): Generator<Progress, OpenFiles[]> {
+  return ofEach(checkpoint, ({ pid, descriptors, fs }) => {
     const files: OpenFiles["files"] = descriptors.map(({ fd, file }) => ({
       fd,
       file: fileText(checkpoint, file.id, file.type),
@@ -109,9 +121,9 @@ function mappedThing(checkpoint: Checkpoint, vma: VmaEntry, numbers: Numbers): s
   return vma.flags & MAP_GROWSDOWN ? "[stack?]" : "";
 }
 
-export function exploreMappings(checkpoint: Checkpoint): Mappings[] {
+export function exploreMappings(checkpoint: Checkpoint): Generator<Progress, Mappings[]> {
   const numbers = new Numbers();
-  return checkpoint.processes.map(({ pid, mm }) => {
+  return ofEach(checkpoint, ({ pid, mm }) => {
     const mappings = (mm?.vmas ?? []).map((vma) => {
       const thing = mappedThing(checkpoint, vma, numbers);
       const what = is(vma, VMA_REGULAR) ? thing : `${thing} *`.trimStart();
@@ -132,8 +144,8 @@ export interface ResidentPages {
   }[];
 }
 
-export function exploreResident(checkpoint: Checkpoint): ResidentPages[] {
-  return checkpoint.processes.map((process) => ({
+export function exploreResident(checkpoint: Checkpoint): Generator<Progress, ResidentPages[]> {
+  return ofEach(checkpoint, (process) => ({
     pid: process.pid,
     runs: residentRuns(checkpoint, process),
   }));
@@ -184,8 +196,8 @@ function socketMessage({ isk, usk, psk, nlsk }: FileEntry): JsonObject | undefin
   return nlsk && showMessage("netlink_sk_entry", nlsk as unknown as AnyMessage);
 }
 
-export function exploreSockets(checkpoint: Checkpoint): Sockets[] {
-  return checkpoint.processes.map(({ pid, descriptors }) => ({
+export function exploreSockets(checkpoint: Checkpoint): Generator<Progress, Sockets[]> {
+  return ofEach(checkpoint, ({ pid, descriptors }) => ({
     pid,
     sockets: descriptors.flatMap(({ fd, type, text, file }) => {
       const socket = socketMessage(file);

@@ -4,12 +4,13 @@
  */
 import { CriuWasmError, ImageError } from "../../errors.ts";
 import { ENUMS, IMAGE_KINDS, type ImageKind, type MessageName } from "../../generated/messages.ts";
+import type { Progress } from "../../offline/progress.ts";
 import type { ImageRecord } from "../checkpoint.ts";
 import type { AnyMessage } from "../codec.ts";
-import { writeGhostChunks, writeIpcMessages } from "../framing.ts";
+import { writeGhostChunks, writeImageInSteps, writeIpcMessages } from "../framing.ts";
 import { type FieldSchema, messageSchema } from "../schema.ts";
 import { FLAGS, NAMES } from "./names.ts";
-import { type Json, type JsonObject, parseJson } from "./text.ts";
+import { type Json, type JsonObject, parseJsonInSteps } from "./text.ts";
 
 function wrong(field: string, message: string): ImageError {
   return new ImageError(message, { field });
@@ -274,17 +275,35 @@ function kindOf(magic: Json | undefined): ImageKind {
   return kind;
 }
 
-/** @throws ImageError naming the place in the text, or record and field */
-export function fromJson(text: string): { kind: ImageKind; records: ImageRecord[] } {
-  const image = asObject(parseJson(text), "the image");
+/** Between the records it says which part of them is done. */
+function* readRecords(kind: ImageKind, entries: JsonObject[]): Generator<number, ImageRecord[]> {
+  if (kind === "GHOST_FILE") return readGhostFile(entries);
+  const { messages } = IMAGE_KINDS[kind];
+  const records: ImageRecord[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const name = messages[Math.min(index, messages.length - 1)]!;
+    records.push(inRecord(index, () => readRecord(kind, name, entry)));
+    yield index / entries.length;
+  }
+  return records;
+}
+
+/** Work that says which part of it is done, as one third of more. */
+function* third<R>(number: 0 | 1 | 2, work: Generator<number, R>): Generator<Progress, R> {
+  for (;;) {
+    const step = work.next();
+    if (step.done) return step.value;
+    yield { done: number + step.value, total: 3 };
+  }
+}
+
+/** The image file that a text describes. @throws ImageError naming the place in the text, or record and field */
+export function* imageOfJson(text: string): Generator<Progress, Uint8Array> {
+  const image = asObject(yield* third(0, parseJsonInSteps(text)), "the image");
   const kind = kindOf(image.magic);
   const entries = asArray(image.entries, "entries").map((entry, index) =>
     asObject(entry, `entries[${index}]`),
   );
-  if (kind === "GHOST_FILE") return { kind, records: readGhostFile(entries) };
-  const { messages } = IMAGE_KINDS[kind];
-  const records = entries.map((entry, index) =>
-    inRecord(index, () => readRecord(kind, messages[Math.min(index, messages.length - 1)]!, entry)),
-  );
-  return { kind, records };
+  const records = yield* third(1, readRecords(kind, entries));
+  return yield* third(2, writeImageInSteps(kind, records as never));
 }

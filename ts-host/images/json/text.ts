@@ -57,8 +57,35 @@ class Parser {
 
   whole(): Json {
     const value = this.#value();
-    if (this.#next() !== "") this.#fail("something follows the value");
+    this.#end();
     return value;
+  }
+
+  /** As `whole`; after each element of an array in the outermost object it says which part of the text is read. */
+  *inSteps(): Generator<number, Json> {
+    if (this.#next() !== "{") return this.whole();
+    const result = newObject();
+    this.#at++;
+    for (let isFirst = true; this.#hasNext("}", isFirst); isFirst = false) {
+      const key = this.#key();
+      result[key] = this.#next() === "[" ? yield* this.#arrayInSteps() : this.#value();
+    }
+    this.#end();
+    return result;
+  }
+
+  *#arrayInSteps(): Generator<number, Json[]> {
+    this.#at++;
+    const values: Json[] = [];
+    while (this.#hasNext("]", values.length === 0)) {
+      values.push(this.#value());
+      yield this.#at / this.#text.length;
+    }
+    return values;
+  }
+
+  #end(): void {
+    if (this.#next() !== "") this.#fail("something follows the value");
   }
 
   #fail(what: string): never {
@@ -146,44 +173,53 @@ class Parser {
     return String.fromCharCode(Number.parseInt(digits, 16));
   }
 
+  /** Whether something stands before `close`; consumes that, or the comma before what comes next. */
+  #hasNext(close: string, isFirst: boolean): boolean {
+    if (this.#next() === close) {
+      this.#at++;
+      return false;
+    }
+    if (!isFirst) this.#expect(",");
+    return true;
+  }
+
   #array(): Json[] {
     this.#at++;
     const values: Json[] = [];
-    if (this.#next() === "]") {
-      this.#at++;
-      return values;
-    }
-    for (;;) {
-      values.push(this.#value());
-      if (this.#next() === "]") break;
-      this.#expect(",");
-    }
-    this.#at++;
+    while (this.#hasNext("]", values.length === 0)) values.push(this.#value());
     return values;
   }
 
   #object(): JsonObject {
     this.#at++;
-    // Without a prototype, so that no key has a meaning of its own.
-    const result = Object.create(null) as JsonObject;
-    if (this.#next() === "}") {
-      this.#at++;
-      return result;
-    }
-    for (;;) {
-      if (this.#next() !== '"') this.#fail("a key expected");
-      const key = this.#string();
-      this.#expect(":");
+    const result = newObject();
+    for (let isFirst = true; this.#hasNext("}", isFirst); isFirst = false) {
+      const key = this.#key();
       result[key] = this.#value();
-      if (this.#next() === "}") break;
-      this.#expect(",");
     }
-    this.#at++;
     return result;
   }
+
+  /** A key and the colon after it. */
+  #key(): string {
+    if (this.#next() !== '"') this.#fail("a key expected");
+    const key = this.#string();
+    this.#expect(":");
+    return key;
+  }
+}
+
+/** Without a prototype, so that no key has a meaning of its own. */
+function newObject(): JsonObject {
+  return Object.create(null) as JsonObject;
 }
 
 /** @throws ImageError naming line and column */
 export function parseJson(text: string): Json {
   return new Parser(text).whole();
+}
+
+/** The same; after each element of an array in the outermost object it says which part of the text is read. */
+export function parseJsonInSteps(text: string): Generator<number, Json> {
+  return new Parser(text).inSteps();
 }

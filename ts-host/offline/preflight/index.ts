@@ -8,6 +8,7 @@ import { text } from "../../images/json/to-json.ts";
 import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from "../../kernel/abi/capability.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { endpoint } from "../describe-file.ts";
+import type { Progress } from "../progress.ts";
 import type { FileFacts, HostFacts, Obstacle } from "./facts.ts";
 import { cgroups, externals, mountSources, mounts } from "./surroundings.ts";
 
@@ -52,19 +53,17 @@ export function pathsOf(checkpoint: Checkpoint): string[] {
   ];
 }
 
-/** Everything that stands in the way, or may. */
-export function preflight(checkpoint: Checkpoint, host: HostFacts): Obstacle[] {
-  return [
-    ...pids(checkpoint, host),
-    ...files(checkpoint, host),
-    ...sockets(checkpoint, host),
-    ...processor(checkpoint, host),
-    ...privileges(host),
-    ...kernel(checkpoint, host),
-    ...mounts(checkpoint, host),
-    ...cgroups(checkpoint, host),
-    ...externals(checkpoint),
-  ];
+/** Everything that stands in the way, or may; between that, how far it is, in processes. */
+export function* preflight(checkpoint: Checkpoint, host: HostFacts): Generator<Obstacle | Progress, void> {
+  yield* pids(checkpoint, host);
+  yield* files(checkpoint, host);
+  yield* sockets(checkpoint, host);
+  yield* processor(checkpoint, host);
+  yield* privileges(host);
+  yield* kernel(checkpoint, host);
+  yield* mounts(checkpoint, host);
+  yield* cgroups(checkpoint, host);
+  yield* externals(checkpoint);
 }
 
 function* pids(checkpoint: Checkpoint, { tasks, pidMax }: HostFacts): Generator<Obstacle> {
@@ -156,10 +155,15 @@ function* sockets(checkpoint: Checkpoint, { bound }: HostFacts): Generator<Obsta
 }
 
 /** Features of the CPU without which the registers of an image cannot be loaded. */
-function* processor(checkpoint: Checkpoint, { machine, cpuFlags }: HostFacts): Generator<Obstacle> {
+function* processor(
+  checkpoint: Checkpoint,
+  { machine, cpuFlags }: HostFacts,
+): Generator<Obstacle | Progress> {
   const about = "CPU";
   const missing = new Set<string>();
-  for (const process of checkpoint.processes.filter(({ hasResources }) => hasResources)) {
+  const processes = checkpoint.processes.filter(({ hasResources }) => hasResources);
+  for (const [done, process] of processes.entries()) {
+    yield { done, total: processes.length };
     for (const { core } of process.threads) {
       const wanted = core.thread_info ? "x86_64" : core.ti_aarch64 ? "aarch64" : undefined;
       if (wanted !== undefined && wanted !== machine) missing.add(`a ${wanted} processor, not ${machine}`);

@@ -208,8 +208,45 @@ test("what is no image, no checkpoint, or raw bytes is said", async (t) => {
   await refused(["show", join(directory, "absent")], /show: .*absent: no such file or directory/);
   await refused(["info", file], /info: .*words/);
   await refused(["x", directory, "ps"], /x: .*: no checkpoint/);
-  await refused(["x", directory, "all"], /x: .*'all' is invalid for argument 'what'.*ps, fds, mems, rss, sk/);
+  await refused(["x", directory, "all"], /x: cannot tell of all \(ps, fds, mems, rss or sk\)/);
   assert.deepEqual(readdirSync(directory), ["words"]);
+});
+
+test("every verb that reads one checkpoint is told which by PATH or by -D, not by both", async (t) => {
+  const [path, folder] = [sampleDirectory(t, "loop-static"), temporaryDirectory(t)];
+  const [out, host] = [["-o", join(folder, "out")], join(folder, "host")];
+  writeFileSync(host, await output("preflight", path, "--facts"));
+  const verbs: [verb: string[], options?: string[]][] = [
+    [["show"]],
+    [["info"]],
+    [["validate"]],
+    [["mem", "list"]],
+    [["preflight"], ["--host", host]],
+    [["search"], ["--text", "hunter2"]],
+    [["core"], out],
+    [["convert"], ["--to", "native", ...out]],
+    [["compress"], out],
+    [["decompress"], out],
+    [["squash"], out],
+    [["rewrite"], ["--shift-pids", "9", ...out]],
+    [["scrub"], ["--text", "hunter2", ...out]],
+  ];
+  for (const [verb, options = []] of verbs) {
+    const printed = [];
+    for (const named of [[path], ["-D", path]]) {
+      const { status, stdout, stderr } = await command(...verb, ...named, ...options);
+      assert.equal(stderr, "", verb[0]);
+      printed.push({ status, text: stdout.toString() });
+      rmSync(join(folder, "out"), { recursive: true, force: true });
+    }
+    assert.deepEqual(printed[0], printed[1], verb[0]);
+    const { status, stderr } = await command(...verb, "elsewhere", "-D", path, ...options);
+    assert.equal(status, 1, verb[0]);
+    assert.match(stderr, /: elsewhere and -D .* both say which checkpoint \(give one of them\)/);
+    assert.match(await output(verb[0], "--help"), /^SYNOPSIS\n[^]*\[PATH\][^]*^DESCRIPTION/m);
+  }
+  assert.equal(await output("x", "ps", "-D", path), await output("x", path, "ps"));
+  assert.match((await command("x", path, "ps", "-D", path)).stderr, /both say which checkpoint/);
 });
 
 test("control characters and bytes that are not UTF-8 do not reach the terminal", async (t) => {

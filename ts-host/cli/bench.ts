@@ -9,13 +9,15 @@ import { type FormatRow, measureFormats } from "../offline/bench/formats.ts";
 import { type EncodingRow, measureMetadata } from "../offline/bench/metadata.ts";
 import { plotFormats, shortNumber } from "../offline/bench/plot.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { readsCheckpoint } from "./input.ts";
 import { onSignal } from "./leftovers.ts";
-import { json } from "./options.ts";
+import { imagesDir, json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { bytes, counted } from "./units.ts";
 
 interface Options {
+  imagesDir: string;
   later?: string;
   svg?: string;
   json?: boolean;
@@ -64,7 +66,8 @@ export function encodingTable(rows: readonly EncodingRow[]): string {
   return table([["", "size", "encode", "decode", "read one field of each"], ...body]);
 }
 
-async function bench(directory: string, options: Options, terminal: Terminal): Promise<void> {
+async function bench(options: Options, terminal: Terminal): Promise<void> {
+  const { imagesDir: directory } = options;
   const folder = mkdtempSync(join(tmpdir(), "criu-wasm-bench-"));
   const clear = () => rmSync(folder, { recursive: true, force: true });
   const callOff = onSignal(clear);
@@ -91,7 +94,7 @@ async function bench(directory: string, options: Options, terminal: Terminal): P
 
 const MANUAL: Manual = {
   name: "bench",
-  synopsis: "DIR [--later DIR] [--svg FILE] [--json]",
+  synopsis: "[PATH] [--later DIR] [--svg FILE] [--json]",
   description: [
     "Writes and reads a checkpoint of yours in each format that there is, and tells what it takes: bytes, speed, and how long it takes to get at one page somewhere. The formats are CRIU's, as it is and compressed with LZ4, the same in a tar archive with zstd, where both commands are installed, and the native one with each setting.",
     "Given a second checkpoint of the same program with --later, it tells how many bytes that takes beside the first: where both share a page store, what has changed.",
@@ -107,10 +110,9 @@ const MANUAL: Manual = {
 };
 
 export function benchCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .argument("<dir>", "directory of the checkpoint")
+  return readsCheckpoint(newCommand(MANUAL), imagesDir())
     .option("--later <dir>", "a checkpoint of the same program, a little later")
     .option("--svg <file>", "write a picture of the figures")
     .addOption(json())
-    .action((directory: string, options: Options) => bench(directory, options, terminal));
+    .action((_path, options: Options) => bench(options, terminal));
 }

@@ -3,9 +3,9 @@ import { type Command, Option } from "commander";
 import type { PageOptions } from "../images/open.ts";
 import { copyCheckpoint } from "../offline/copy.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
 import { inNewCheckpoint, type NewCheckpointOptions, outDir } from "./new-checkpoint.ts";
-import { imagesPath, json, positiveInteger } from "./options.ts";
+import { json, positiveInteger } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { bytes } from "./units.ts";
@@ -35,7 +35,7 @@ async function copy(verb: string, options: Options, pages: PageOptions, terminal
 
 const COMPRESS: Manual = {
   name: "compress",
-  synopsis: "-o DIR [-D DIR] [--region PAGES] [--json]",
+  synopsis: "-o DIR [PATH] [--region PAGES] [--json]",
   description: [
     "Writes a checkpoint in CRIU's format with its pages compressed by LZ4, as CRIU 4.3 writes and reads it: page by page, or with --region so many pages at once.",
   ],
@@ -44,26 +44,24 @@ const COMPRESS: Manual = {
 
 const DECOMPRESS: Manual = {
   name: "decompress",
-  synopsis: "-o DIR [-D DIR] [--json]",
+  synopsis: "-o DIR [PATH] [--json]",
   description: ["Writes a checkpoint in CRIU's format with its pages as they are, as every CRIU reads it."],
   examples: [["criu-wasm decompress -D small -o images", "For a CRIU before 4.3."]],
 };
 
 export function compressCommand(terminal: Terminal): Command {
-  return newCommand(COMPRESS)
-    .addOption(imagesPath())
+  return readsCheckpoint(newCommand(COMPRESS))
     .addOption(outDir())
     .addOption(new Option("--region <pages>", "pages that are compressed at once").argParser(positiveInteger))
     .addOption(json())
-    .action((options: Options) =>
+    .action((_path, options: Options) =>
       copy("compress", options, { compress: "lz4", regionPages: options.region }, terminal),
     );
 }
 
 export function decompressCommand(terminal: Terminal): Command {
-  return newCommand(DECOMPRESS)
-    .addOption(imagesPath())
+  return readsCheckpoint(newCommand(DECOMPRESS))
     .addOption(outDir())
     .addOption(json())
-    .action((options: Options) => copy("decompress", options, { compress: "none" }, terminal));
+    .action((_path, options: Options) => copy("decompress", options, { compress: "none" }, terminal));
 }

@@ -3,9 +3,9 @@ import { type Command, Option } from "commander";
 import { copyCheckpoint } from "../offline/copy.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { type CompressOptions, compressMethod, compressRegion } from "./compress-options.ts";
-import { openInput } from "./input.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
 import { inNewCheckpoint, type NewCheckpointOptions, outDir } from "./new-checkpoint.ts";
-import { imagesPath, json } from "./options.ts";
+import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 
@@ -33,7 +33,7 @@ async function convert(options: Options, terminal: Terminal): Promise<void> {
 
 const MANUAL: Manual = {
   name: "convert",
-  synopsis: "--to native|criu -o DIR [-D DIR] [--store DIR] [--compress METHOD] [--json]",
+  synopsis: "--to native|criu -o DIR [PATH] [--store DIR] [--compress METHOD] [--json]",
   description: [
     "Writes a checkpoint in the other format. Nothing is lost on either way: images of CRIU's that were made native and back are the same, byte for byte.",
   ],
@@ -51,13 +51,12 @@ const MANUAL: Manual = {
 };
 
 export function convertCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .addOption(imagesPath())
+  return readsCheckpoint(newCommand(MANUAL))
     .addOption(outDir())
     .addOption(new Option("--to <format>", "the format").choices(["native", "criu"]).makeOptionMandatory())
     .option("--store <dir>", "page store that many native checkpoints share")
     .addOption(compressMethod())
     .addOption(compressRegion())
     .addOption(json())
-    .action((options: Options) => convert(options, terminal));
+    .action((_path, options: Options) => convert(options, terminal));
 }

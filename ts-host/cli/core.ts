@@ -3,8 +3,8 @@ import type { Command } from "commander";
 import { OutputFile } from "../images/files.ts";
 import { writeCore } from "../offline/core/index.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
-import { imagesPath, json, positiveInteger } from "./options.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
+import { json, positiveInteger } from "./options.ts";
 import { inNewFile } from "./output.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
@@ -36,7 +36,7 @@ async function core(options: Options, terminal: Terminal): Promise<void> {
 
 const MANUAL: Manual = {
   name: "core",
-  synopsis: "-o FILE [-p PID] [-D DIR] [--json]",
+  synopsis: "-o FILE [-p PID] [PATH] [--json]",
   description: [
     "Writes the memory, the threads and their registers of a process as an ELF core file, as the kernel does when a program crashes, for gdb and lldb. Images of x86-64 and aarch64 are understood, on any system.",
     "Pages of mapped files that the process has not changed are not in the images: debuggers read them from the files. Memory that was never written to is zeros, and left out where it is longer than 64 MiB.",
@@ -48,10 +48,9 @@ const MANUAL: Manual = {
 };
 
 export function coreCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .addOption(imagesPath())
+  return readsCheckpoint(newCommand(MANUAL))
     .option("-p, --pid <pid>", "the process (default: the root of the tree)", positiveInteger)
     .requiredOption("-o, --out <file>", "the core file")
     .addOption(json())
-    .action((options: Options) => core(options, terminal));
+    .action((_path, options: Options) => core(options, terminal));
 }

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { dedup as dedupChain } from "../offline/dedup.ts";
 import { openDirectory } from "../offline/node.ts";
 import { type Manual, newCommand } from "./command.ts";
+import { readsCheckpoint } from "./input.ts";
 import { imagesDir, json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
@@ -18,7 +19,7 @@ async function dedup(options: { imagesDir: string; json?: boolean }, terminal: T
 
 const MANUAL: Manual = {
   name: "dedup",
-  synopsis: "[-D DIR] [--json]",
+  synopsis: "[PATH] [--json]",
   description: [
     "In a chain of CRIU's incremental checkpoints, gives back the room of pages that a later checkpoint has anew, in place, as CRIU's dedup does. The last checkpoint restores as before; the earlier ones can not be restored by themselves any more.",
     "convert --to native --store puts the pages of any checkpoint into a store that has each of them once.",
@@ -29,8 +30,7 @@ const MANUAL: Manual = {
 };
 
 export function dedupCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .addOption(imagesDir())
+  return readsCheckpoint(newCommand(MANUAL), imagesDir())
     .addOption(json())
-    .action((options: { imagesDir: string; json?: boolean }) => dedup(options, terminal));
+    .action((_path, options: { imagesDir: string; json?: boolean }) => dedup(options, terminal));
 }

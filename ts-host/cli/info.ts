@@ -3,11 +3,16 @@ import type { Command } from "commander";
 import { namesImage, openImage } from "../offline/image-file.ts";
 import { type CheckpointInfo, type ImageInfo, infoOfCheckpoint, infoOfImage } from "../offline/info.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
 import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { bytes, counted, grouped } from "./units.ts";
+
+interface Options {
+  imagesDir: string;
+  json?: boolean;
+}
 
 function imageLine(file: string, { kind, count, size }: ImageInfo, width: number): string {
   const records = count === undefined ? "raw bytes" : counted(count, "record");
@@ -49,16 +54,16 @@ function checkpointLines(path: string, info: CheckpointInfo): string[] {
   ];
 }
 
-async function info(path: string, options: { json?: boolean }, terminal: Terminal): Promise<void> {
+async function info({ imagesDir: path, json: asJson = false }: Options, terminal: Terminal): Promise<void> {
   if (namesImage(path)) {
     const image = infoOfImage(openImage(path));
-    await terminal.print(options.json ? machineJson(image) : `${imageLine(path, image, 0).trimStart()}\n`);
+    await terminal.print(asJson ? machineJson(image) : `${imageLine(path, image, 0).trimStart()}\n`);
     return;
   }
   const checkpoint = await openInput(path, terminal);
   try {
     const found = await runSteps("info", infoOfCheckpoint(checkpoint), terminal);
-    await terminal.print(options.json ? machineJson(found) : `${checkpointLines(path, found).join("\n")}\n`);
+    await terminal.print(asJson ? machineJson(found) : `${checkpointLines(path, found).join("\n")}\n`);
   } finally {
     checkpoint.close();
   }
@@ -78,8 +83,7 @@ const MANUAL: Manual = {
 };
 
 export function infoCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .argument("[path]", "", ".")
+  return readsCheckpoint(newCommand(MANUAL))
     .addOption(json())
-    .action((path: string, options: { json?: boolean }) => info(path, options, terminal));
+    .action((_path, options: Options) => info(options, terminal));
 }

@@ -10,9 +10,9 @@ import type { Process } from "../offline/process.ts";
 import type { Progress } from "../offline/progress.ts";
 import { isSelected, type Selection, selectedProcesses } from "../offline/select.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
 import { addressIn, kind, pid, prot, type SelectionOptions, selectionOf } from "./memory-options.ts";
-import { imagesPath, json, size } from "./options.ts";
+import { json, size } from "./options.ts";
 import { inNewFile } from "./output.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
@@ -143,7 +143,7 @@ async function mem(action: keyof typeof ACTIONS, options: Options, terminal: Ter
 
 const MANUAL: Manual = {
   name: "mem",
-  synopsis: "[list|hexdump|extract] [-p PID] [--at ADDRESS [--length SIZE]] [-o FILE] [-D DIR]",
+  synopsis: "[list|hexdump|extract [PATH]] [-p PID] [--at ADDRESS [--length SIZE]] [-o FILE]",
   description: [
     "list: the mappings of the processes, and how much of each is stored in the images, is zero because nobody wrote to it, or is elsewhere: unchanged pages of mapped files, what the kernel makes up.",
     "hexdump: bytes from --at on, 256 of them unless --length says otherwise. extract: the same as they are, into a file; without --length to the end of the mapping.",
@@ -157,9 +157,11 @@ const MANUAL: Manual = {
 };
 
 export function memCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .addArgument(new Argument("[action]", "what to do").choices(Object.keys(ACTIONS)).default("list"))
-    .addOption(imagesPath())
+  return readsCheckpoint(
+    newCommand(MANUAL).addArgument(
+      new Argument("[action]", "what to do").choices(Object.keys(ACTIONS)).default("list"),
+    ),
+  )
     .addOption(pid())
     .addOption(kind())
     .addOption(prot())
@@ -167,5 +169,5 @@ export function memCommand(terminal: Terminal): Command {
     .option("--length <size>", "how many bytes: 64, 4K, 1M", size)
     .option("-o, --out <file>", "file for extract")
     .addOption(json())
-    .action((action: keyof typeof ACTIONS, options: Options) => mem(action, options, terminal));
+    .action((action: keyof typeof ACTIONS, _path, options: Options) => mem(action, options, terminal));
 }

@@ -38,7 +38,7 @@ export const imagesDir = () =>
 export const imagesPath = () =>
   new Option(
     "-D, --images-dir <path>",
-    "directory of the checkpoint, or a tar archive of it, plain or with gzip or zstd",
+    "directory of the checkpoint, or a tar archive of it, plain or with gzip or zstd; PATH does the same",
   ).default(".", "the current directory");
 export const workDir = () =>
   new Option("-W, --work-dir <dir>", "directory for logs and pid files (default: the images directory)");

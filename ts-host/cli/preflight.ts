@@ -11,8 +11,8 @@ import {
 } from "../offline/preflight/index.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { hostFacts } from "./host-facts.ts";
-import { openInput } from "./input.ts";
-import { imagesPath, json } from "./options.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
+import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { NegativeAnswer } from "./verb.ts";
@@ -83,7 +83,7 @@ async function preflight(options: Options, terminal: Terminal): Promise<void> {
 
 const MANUAL: Manual = {
   name: "preflight",
-  synopsis: "[-D DIR] [--host FACTS] [--facts] [--json]",
+  synopsis: "[PATH] [--host FACTS] [--facts] [--json]",
   description: [
     "Tells what a restore would meet: pids that are taken, files that are gone or have changed in size, mode or build id, ports in use, features of the CPU and the kernel, file systems and sources of mounts, cgroups, privileges, external resources; each with what to do about it.",
     "Mounts are those of a mount namespace of the processes' own: of others the images say nothing, but for the files that are open on them. The task's cgroup is left to the caller of the restore, so that one that is gone is a warning.",
@@ -98,10 +98,9 @@ const MANUAL: Manual = {
 };
 
 export function preflightCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .addOption(imagesPath())
+  return readsCheckpoint(newCommand(MANUAL))
     .option("--host <facts>", "file with the facts of a machine, as --facts prints them")
     .option("--facts", "print the facts of this machine and judge nothing")
     .addOption(json())
-    .action((options: Options) => preflight(options, terminal));
+    .action((_path, options: Options) => preflight(options, terminal));
 }

@@ -19,9 +19,9 @@ import {
   type Transform,
 } from "../offline/rewrite/index.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
 import { inNewCheckpoint, type NewCheckpointOptions, newFormat } from "./new-checkpoint.ts";
-import { imagesPath, json } from "./options.ts";
+import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { counted } from "./units.ts";
@@ -91,7 +91,7 @@ async function rewrite(options: Options, terminal: Terminal): Promise<void> {
 
 const MANUAL: Manual = {
   name: "rewrite",
-  synopsis: "-o DIR CHANGE … [-D DIR] [--dry-run] [--json]",
+  synopsis: "-o DIR CHANGE … [PATH] [--dry-run] [--json]",
   description: [
     "Writes a checkpoint with other values in its images. Each change is looked at first, and refused with the reason where it cannot be made safely; a change that affects nothing is an error. --dry-run lists what would be changed and writes nothing.",
     "Strings that the programs keep in their memory, paths among them, are not changed.",
@@ -121,8 +121,7 @@ function distance(text: string): number {
 }
 
 export function rewriteCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .addOption(imagesPath())
+  return readsCheckpoint(newCommand(MANUAL))
     .option("-o, --out-dir <dir>", "directory for the new checkpoint")
     .addOption(newFormat())
     .option("--path <from=to>", "names of files, sockets and watches that begin with a path", collect)
@@ -137,5 +136,5 @@ export function rewriteCommand(terminal: Terminal): Command {
     .option("--limit <name=soft[:hard]>", "a resource limit of all processes: nofile=1024:4096", collect)
     .option("--dry-run", "list what would be changed, and write nothing")
     .addOption(json())
-    .action((options: Options) => rewrite(options, terminal));
+    .action((_path, options: Options) => rewrite(options, terminal));
 }

@@ -3,10 +3,10 @@ import { type Command, Option } from "commander";
 import { UsageError } from "../errors.ts";
 import { scrub as scrubCheckpoint } from "../offline/scrub.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
 import { kind, pid, prot, type SelectionOptions, selectionOf } from "./memory-options.ts";
 import { inNewCheckpoint, type NewCheckpointOptions, newFormat, outDir } from "./new-checkpoint.ts";
-import { imagesPath, json } from "./options.ts";
+import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { addPatternOptions, type PatternOptions, patternOf } from "./search.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
@@ -42,7 +42,7 @@ async function scrub(options: Options, terminal: Terminal): Promise<void> {
 
 const MANUAL: Manual = {
   name: "scrub",
-  synopsis: "--text TEXT | --utf16 TEXT | --hex BYTES | --regex EXPRESSION -o DIR [--fill TEXT] [-D DIR]",
+  synopsis: "--text TEXT | --utf16 TEXT | --hex BYTES | --regex EXPRESSION -o DIR [--fill TEXT] [PATH]",
   description: [
     "Writes a copy of a checkpoint, meant for others to see, in which all places that search would find are overwritten by zeros or by --fill; so are those in pipes, sockets, terminals and deleted files.",
     `${LIMITS} Names in which the pattern is found are listed. Look at the copy before you give it away: search tells what is left.`,
@@ -55,8 +55,7 @@ const MANUAL: Manual = {
 };
 
 export function scrubCommand(terminal: Terminal): Command {
-  return addPatternOptions(newCommand(MANUAL))
-    .addOption(imagesPath())
+  return readsCheckpoint(addPatternOptions(newCommand(MANUAL)))
     .addOption(outDir())
     .addOption(newFormat())
     .addOption(pid())
@@ -64,5 +63,5 @@ export function scrubCommand(terminal: Terminal): Command {
     .addOption(prot())
     .addOption(new Option("--fill <text>", "what is written over it, again and again (default: zeros)"))
     .addOption(json())
-    .action((options: Options) => scrub(options, terminal));
+    .action((_path, options: Options) => scrub(options, terminal));
 }

@@ -13,9 +13,9 @@ import {
   utf16Pattern,
 } from "../offline/search/index.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
 import { kind, pid, prot, type SelectionOptions, selectionOf } from "./memory-options.ts";
-import { imagesPath, json, positiveInteger } from "./options.ts";
+import { json, positiveInteger } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { NegativeAnswer } from "./verb.ts";
@@ -95,7 +95,7 @@ function* upTo<T extends object>(limit: number, matches: Generator<T>): Generato
 const MANUAL: Manual = {
   name: "search",
   synopsis:
-    "--text TEXT | --utf16 TEXT | --hex BYTES | --regex EXPRESSION [-p PID] [--kind …] [--prot …] [-D DIR]",
+    "--text TEXT | --utf16 TEXT | --hex BYTES | --regex EXPRESSION [-p PID] [--kind …] [--prot …] [PATH]",
   description: [
     "Finds all places in the memory of the processes where something stands, as far as the images hold it: unchanged pages of mapped files are not in them.",
     "Matches that overlap are found once. A match of a regular expression is at most 64 KiB long. With --json each match is an object on a line of its own.",
@@ -111,12 +111,11 @@ const MANUAL: Manual = {
 };
 
 export function searchCommand(terminal: Terminal): Command {
-  return addPatternOptions(newCommand(MANUAL))
-    .addOption(imagesPath())
+  return readsCheckpoint(addPatternOptions(newCommand(MANUAL)))
     .addOption(pid())
     .addOption(kind())
     .addOption(prot())
     .option("--limit <count>", "stop after so many matches", positiveInteger)
     .addOption(json())
-    .action((options: Options) => search(options, terminal));
+    .action((_path, options: Options) => search(options, terminal));
 }

@@ -5,11 +5,16 @@ import { namesImage, openImage } from "../offline/image-file.ts";
 import { PAGE_SIZE } from "../offline/page-index.ts";
 import { type MappingSummary, type ProcessSummary, summarize } from "../offline/summary.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
 import { json } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { machineJson, printable, type Terminal } from "./terminal.ts";
 import { bytes, counted, grouped } from "./units.ts";
+
+interface Options {
+  imagesDir: string;
+  json?: boolean;
+}
 
 /** Threads that are told one by one. */
 const MOST_THREADS = 8;
@@ -122,14 +127,14 @@ async function showCheckpoint(checkpoint: Checkpoint, asJson: boolean, terminal:
   progress.end();
 }
 
-async function show(path: string, options: { json?: boolean }, terminal: Terminal): Promise<void> {
+async function show({ imagesDir: path, json: asJson = false }: Options, terminal: Terminal): Promise<void> {
   if (namesImage(path)) {
     for (const part of openImage(path).json(true)) await terminal.print(part.slice());
     return terminal.print("\n");
   }
   const checkpoint = await openInput(path, terminal);
   try {
-    await showCheckpoint(checkpoint, options.json ?? false, terminal);
+    await showCheckpoint(checkpoint, asJson, terminal);
   } finally {
     checkpoint.close();
   }
@@ -151,8 +156,7 @@ const MANUAL: Manual = {
 };
 
 export function showCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .argument("[path]", "", ".")
+  return readsCheckpoint(newCommand(MANUAL))
     .addOption(json())
-    .action((path: string, options: { json?: boolean }) => show(path, options, terminal));
+    .action((_path, options: Options) => show(options, terminal));
 }

@@ -2,9 +2,9 @@
 import type { Command } from "commander";
 import { squash as squashChain } from "../offline/squash.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
 import { inNewCheckpoint, type NewCheckpointOptions, newFormat, outDir } from "./new-checkpoint.ts";
-import { imagesPath, json } from "./options.ts";
+import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { counted } from "./units.ts";
@@ -27,7 +27,7 @@ async function squash(options: Options, terminal: Terminal): Promise<void> {
 
 const MANUAL: Manual = {
   name: "squash",
-  synopsis: "-o DIR [-D DIR] [--format native|criu] [--json]",
+  synopsis: "-o DIR [PATH] [--format native|criu] [--json]",
   description: [
     "Makes one checkpoint, which needs no parent, of an incremental one and all that it continues: the images are those of the last, each page is taken from the checkpoint that has it.",
   ],
@@ -35,10 +35,9 @@ const MANUAL: Manual = {
 };
 
 export function squashCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .addOption(imagesPath())
+  return readsCheckpoint(newCommand(MANUAL))
     .addOption(outDir())
     .addOption(newFormat())
     .addOption(json())
-    .action((options: Options) => squash(options, terminal));
+    .action((_path, options: Options) => squash(options, terminal));
 }

@@ -2,8 +2,8 @@
 import type { Command } from "commander";
 import { describeFinding, type Finding, validateInSteps } from "../offline/validate/index.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
-import { imagesPath, json } from "./options.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
+import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { NegativeAnswer } from "./verb.ts";
@@ -40,15 +40,14 @@ async function validate(options: Options, terminal: Terminal): Promise<void> {
 
 const MANUAL: Manual = {
   name: "validate",
-  synopsis: "[-D DIR] [--json]",
+  synopsis: "[PATH] [--json]",
   description: ["Parses every image of a checkpoint, follows every reference and reads every page."],
   examples: [["criu-wasm validate -D images", "What is wrong with the checkpoint, one finding a line."]],
   exitStatus: "0 when nothing is wrong (there may be warnings), 1 when something is, or it cannot be read.",
 };
 
 export function validateCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .addOption(imagesPath())
+  return readsCheckpoint(newCommand(MANUAL))
     .addOption(json())
-    .action((options: Options) => validate(options, terminal));
+    .action((_path, options: Options) => validate(options, terminal));
 }

@@ -9,9 +9,15 @@ import { CriuWasmError, describe, ImageError, UsageError } from "../errors.ts";
 import { type FileSource, readWhole } from "../images/source.ts";
 import { gathered, type Listing, type Step } from "../view/remote-source.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
+import { openInput, readsCheckpoint } from "./input.ts";
 import { json } from "./options.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
+
+interface Options {
+  imagesDir: string;
+  port: number;
+  json?: boolean;
+}
 
 /** A page of a pack, or of a stream, is asked for in pieces; none is larger. */
 const MOST_BYTES = 64 << 20;
@@ -154,12 +160,8 @@ export async function serveView(source: FileSource, port: number): Promise<{ url
   return { url: `http://127.0.0.1:${taken}/${token}/#from=.`, server };
 }
 
-async function view(
-  path: string,
-  options: { port: number; json?: boolean },
-  terminal: Terminal,
-): Promise<void> {
-  const checkpoint = await openInput(path, terminal);
+async function view(options: Options, terminal: Terminal): Promise<void> {
+  const checkpoint = await openInput(options.imagesDir, terminal);
   try {
     const { url, server } = await serveView(checkpoint.source, options.port);
     await terminal.print(options.json ? machineJson({ url }) : `${url}\nCtrl-C ends it.\n`);
@@ -186,9 +188,8 @@ const MANUAL: Manual = {
 };
 
 export function viewCommand(terminal: Terminal): Command {
-  return newCommand(MANUAL)
-    .argument("[path]", "directory of the checkpoint, or a tar archive", ".")
+  return readsCheckpoint(newCommand(MANUAL))
     .option("--port <port>", "of the loopback address (default: a free one)", portNumber, 0)
     .addOption(json())
-    .action((path: string, options: { port: number; json?: boolean }) => view(path, options, terminal));
+    .action((_path, options: Options) => view(options, terminal));
 }

@@ -1,5 +1,6 @@
 /** criu-wasm x: explores a checkpoint, in the words of `crit x`. */
-import { Argument, type Command } from "commander";
+import type { Command } from "commander";
+import { UsageError } from "../errors.ts";
 import type { Checkpoint } from "../offline/checkpoint.ts";
 import {
   exploreFiles,
@@ -11,8 +12,8 @@ import {
 } from "../offline/explore.ts";
 import type { Progress } from "../offline/progress.ts";
 import { type Manual, newCommand } from "./command.ts";
-import { openInput } from "./input.ts";
-import { json } from "./options.ts";
+import { choosePath, openInput } from "./input.ts";
+import { imagesPath, json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 
@@ -98,13 +99,15 @@ const EXPLORERS: Record<string, Explorer> = {
   ),
 };
 
-async function explore(
-  path: string,
-  what: string,
-  options: { json?: boolean },
-  terminal: Terminal,
-): Promise<void> {
-  const checkpoint = await openInput(path, terminal);
+interface Options {
+  imagesDir: string;
+  json?: boolean;
+}
+
+async function explore(what: string, options: Options, terminal: Terminal): Promise<void> {
+  if (!Object.hasOwn(EXPLORERS, what))
+    throw new UsageError(`cannot tell of ${what}`, { hint: "ps, fds, mems, rss or sk" });
+  const checkpoint = await openInput(options.imagesDir, terminal);
   const exploring = EXPLORERS[what]!(checkpoint, options.json ?? false);
   await terminal.print(await runSteps(`x ${what}`, exploring, terminal));
   checkpoint.close();
@@ -112,9 +115,9 @@ async function explore(
 
 const MANUAL: Manual = {
   name: "x",
-  synopsis: "DIR ps|fds|mems|rss|sk [--json]",
+  synopsis: "[PATH] ps|fds|mems|rss|sk [--json]",
   description: [
-    "Explores the checkpoint in the directory, or in a tar archive of it: ps is the process tree, fds the open files, mems the mappings, rss the pages that are in the images with the mappings they lie in, sk the sockets.",
+    "Explores a checkpoint: ps is the process tree, fds the open files, mems the mappings, rss the pages that are in the images with the mappings they lie in, sk the sockets.",
     "The text is that of CRIU's crit, so that scripts made for it go on working; show tells more.",
   ],
   examples: [["criu-wasm x images ps", "The process tree."]],
@@ -122,10 +125,12 @@ const MANUAL: Manual = {
 
 export function xCommand(terminal: Terminal): Command {
   return newCommand(MANUAL)
-    .argument("<dir>")
-    .addArgument(new Argument("<what>").choices(Object.keys(EXPLORERS)))
+    .argument("<first>", "PATH, or what is to be told of the checkpoint of -D")
+    .argument("[second]", "what is to be told of PATH")
+    .addOption(imagesPath())
     .addOption(json())
-    .action((path: string, what: string, options: { json?: boolean }) =>
-      explore(path, what, options, terminal),
-    );
+    .action((first: string, second: string | undefined, _options, command: Command) => {
+      if (second !== undefined) choosePath(command, first);
+      return explore(second ?? first, command.opts<Options>(), terminal);
+    });
 }

@@ -133,22 +133,26 @@ test("mounts of a namespace of the processes' own: file systems, sources, what c
     );
   });
   const { checkpoint, host } = suitable(directory);
-  host.tasks = {};
   for (const path of Object.keys(host.files)) host.files[path] ??= { size: 0, mode: 0 };
   const outside = "warning: mount: 19 mounts come from outside, by the paths that the dump has found";
+  const own =
+    "warning: file: 4 in mounts of the processes' own are not looked at, /srv/demo/nsloop among them";
   const volume = "warning: external: volume has to be given to the restore";
   assert.ok(pathsOf(checkpoint).includes("/dev/sdx1") && pathsOf(checkpoint).includes("/sys/fs/cgroup/pids"));
+  assert.ok(!pathsOf(checkpoint).includes("/srv/demo/nsloop"));
   assert.deepEqual(summary(obstacles(checkpoint, host)), [
+    own,
     "error: mount: the kernel knows no file system overlay",
     "error: mount: the kernel knows no file system ext4",
     outside,
     volume,
   ]);
   host.filesystems.push("overlay", "ext4");
-  assert.deepEqual(summary(obstacles(checkpoint, host)), [outside, volume]);
+  assert.deepEqual(summary(obstacles(checkpoint, host)), [own, outside, volume]);
   host.files["/dev/sdx1"] = null;
   host.files["/sys/fs/cgroup/pids"] = null;
   assert.deepEqual(summary(obstacles(checkpoint, host)), [
+    own,
     "error: mount: /sys/fs/cgroup/pids is gone, which was mounted at /sys/fs/cgroup/pids",
     "error: mount: /dev/sdx1 is gone, which was mounted at /dev/shm",
     outside,
@@ -162,7 +166,14 @@ function inCgroups(t: TestContext): string {
   const member = (name: string, path: string) => ({ name: Buffer.from(name), path: Buffer.from(path) });
   changeImage(directory, { kind: "CGROUP" }, (records) => {
     const sets = [
-      { id: 1, ctls: [member("cpu,cpuacct", "/docker/1"), member("", "/no/such/cgroup")] },
+      {
+        id: 1,
+        ctls: [
+          member("cpu,cpuacct", "/docker/1"),
+          member("", "/no/such/cgroup"),
+          member("pids", "/no/such/cgroup"),
+        ],
+      },
       { id: 2, ctls: [member("pids", "/unused")] },
     ];
     records.push({ message: { sets, controllers: [] } });
@@ -177,14 +188,22 @@ function inCgroups(t: TestContext): string {
 
 test("cgroups of the processes: hierarchies and directories that are not there", (t) => {
   const { checkpoint, host } = suitable(inCgroups(t));
-  assert.deepEqual(cgroupsOf(checkpoint), ["cpu,cpuacct:/docker/1", ":/no/such/cgroup"]);
-  const there = { "cpu,cpuacct:/docker/1": "there", ":/no/such/cgroup": "there" } as const;
+  assert.deepEqual(cgroupsOf(checkpoint), [
+    "cpu,cpuacct:/docker/1",
+    ":/no/such/cgroup",
+    "pids:/no/such/cgroup",
+  ]);
+  const there = Object.fromEntries(cgroupsOf(checkpoint).map((cgroup) => [cgroup, "there"] as const));
   assert.deepEqual(obstacles(checkpoint, { ...host, cgroups: there }), []);
-  const cgroups = { "cpu,cpuacct:/docker/1": "no hierarchy", ":/no/such/cgroup": "no cgroup" } as const;
+  const cgroups = {
+    "cpu,cpuacct:/docker/1": "no hierarchy",
+    ":/no/such/cgroup": "no cgroup",
+    "pids:/no/such/cgroup": "no cgroup",
+  } as const;
   const found = obstacles(checkpoint, { ...host, cgroups });
   assert.deepEqual(summary(found), [
     "warning: cgroup: a hierarchy of cpu,cpuacct is not mounted, processes were in /docker/1 of it",
-    "warning: cgroup: /no/such/cgroup is gone from the hierarchy of version 2",
+    "warning: cgroup: /no/such/cgroup is gone from the hierarchy of version 2, a hierarchy of pids",
   ]);
   assert.match(found[1].remedy, /start the restore in it, or name another with criu-wasm rewrite --cgroup/);
   assert.equal(obstacles(checkpoint, host)[0].message, "cpu,cpuacct:/docker/1: nothing is known of it");

@@ -254,7 +254,7 @@ test("the command: lines for people, JSON for machines, exit status", async (t) 
   assert.equal(told.status, 1);
   assert.equal(
     told.stdout,
-    "error: fs-7478.img, record 0, field root_id: no file has the id 0\n1 errors, 0 warnings\n",
+    "error: fs-7478.img, record 0, field root_id: no file has the id 0\n1 error, 0 warnings\n",
   );
   const json = await runCli(["validate", "-D", broken, "--json"]);
   assert.equal(json.status, 1);

@@ -84,7 +84,7 @@ test("checking: validate, preflight, diff", () => {
   ]);
   assert.equal(status, 1);
   assert.match(stdout.toString(), /error: pid: 5 is taken by other\n/);
-  assert.equal(verb("diff", small, small), "no difference in 1 processes\n");
+  assert.equal(verb("diff", small, small), "no difference in 1 process\n");
 });
 
 test("memory: mem, search, scrub, core", () => {
@@ -102,7 +102,7 @@ test("memory: mem, search, scrub, core", () => {
   const found = JSON.parse(verb("search", "-D", small, "--text", "hunter2", "--json"));
   assert.deepEqual([found.pid, found.address, found.length], [5, "0x11064", 7]);
   assert.equal(json("scrub", "-D", small, "-o", inWork("scrubbed"), "--text", "hunter2").inMemory, 1);
-  assert.equal(verb("diff", inWork("scrubbed"), inWork("scrubbed")), "no difference in 1 processes\n");
+  assert.equal(verb("diff", inWork("scrubbed"), inWork("scrubbed")), "no difference in 1 process\n");
   assert.equal(json("core", "-D", small, "-p", "5", "-o", inWork("core")).threads, 1);
   assert.equal(readFileSync(inWork("core")).toString("latin1", 1, 4), "ELF");
 });
@@ -121,7 +121,7 @@ test("writing: convert, compress, decompress, squash, dedup, rewrite", () => {
         `${copy} ${name}`,
       );
   }
-  assert.equal(verb("diff", small, inWork("squashed")), "no difference in 1 processes\n");
+  assert.equal(verb("diff", small, inWork("squashed")), "no difference in 1 process\n");
   assert.deepEqual(json("dedup", "-D", inWork("squashed")), { pages: 0, checkpoints: 0 });
   const { edits } = json("rewrite", "-D", small, "-o", inWork("rewritten"), "--path", "/program=/moved");
   assert.deepEqual(

@@ -8,6 +8,7 @@ import { inNewCheckpoint, type NewCheckpointOptions, outDir } from "./new-checkp
 import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
+import { counted } from "./units.ts";
 
 interface Options extends NewCheckpointOptions, CompressOptions {
   to: "native" | "criu";
@@ -27,7 +28,7 @@ async function convert(options: Options, terminal: Terminal): Promise<void> {
   checkpoint.close();
   const result = { directory: options.outDir, from: checkpoint.format, to: options.to, images };
   await terminal.print(
-    options.json ? machineJson(result) : `${options.outDir}: ${images} images, ${options.to}\n`,
+    options.json ? machineJson(result) : `${options.outDir}: ${counted(images, "image")}, ${options.to}\n`,
   );
 }
 

@@ -85,7 +85,7 @@ async function diff(
   first.close();
   second.close();
   if (options.json) await terminal.print(machineJson({ processes: found.map(forMachines) }));
-  else if (found.length === 0) await terminal.print(`no difference in ${total} processes\n`);
+  else if (found.length === 0) await terminal.print(`no difference in ${counted(total, "process")}\n`);
   if (found.length > 0) throw new NegativeAnswer();
 }
 

@@ -15,6 +15,7 @@ import { openInput, readsCheckpoint } from "./input.ts";
 import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
+import { counted } from "./units.ts";
 import { NegativeAnswer } from "./verb.ts";
 
 interface Options {
@@ -76,7 +77,9 @@ async function preflight(options: Options, terminal: Terminal): Promise<void> {
     for (const { severity, about, message, remedy } of obstacles) {
       await terminal.print(`${severity}: ${about}: ${message}\n    ${remedy}\n`);
     }
-    await terminal.print(errors === 0 ? "nothing is known to stand in the way\n" : `${errors} obstacles\n`);
+    await terminal.print(
+      errors === 0 ? "nothing is known to stand in the way\n" : `${counted(errors, "obstacle")}\n`,
+    );
   }
   if (errors > 0) throw new NegativeAnswer();
 }
@@ -86,7 +89,7 @@ const MANUAL: Manual = {
   synopsis: "[PATH] [--host FACTS] [--facts] [--json]",
   description: [
     "Tells what a restore would meet: pids that are taken, files that are gone or have changed in size, mode or build id, ports in use, features of the CPU and the kernel, file systems and sources of mounts, cgroups, privileges, external resources; each with what to do about it.",
-    "Mounts are those of a mount namespace of the processes' own: of others the images say nothing, but for the files that are open on them. The task's cgroup is left to the caller of the restore, so that one that is gone is a warning.",
+    "Mounts are those of a mount namespace of the processes' own: of others the images say nothing, but for the files that are open on them. Files in such mounts, as in a container, are not looked at, and pids and ports of namespaces of the processes' own are in nobody's way. The task's cgroup is left to the caller of the restore, so that one that is gone is a warning.",
     "On Linux it looks at this machine. --facts prints what it has looked at; on another machine, or about another, give that with --host.",
   ],
   examples: [

@@ -7,7 +7,7 @@ import { type Manual, newCommand } from "./command.ts";
 import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
-import { bytes } from "./units.ts";
+import { bytes, counted } from "./units.ts";
 import { NegativeAnswer } from "./verb.ts";
 
 interface Options {
@@ -27,7 +27,7 @@ async function check(store: PageStore, options: Options, terminal: Terminal): Pr
   await terminal.print(
     options.json
       ? machineJson({ sound: errors === 0, errors, leftovers, findings })
-      : `${errors} errors, ${leftovers} leftovers that gc removes\n`,
+      : `${counted(errors, "error")}, ${counted(leftovers, "leftover")} that gc removes\n`,
   );
   if (errors > 0) throw new NegativeAnswer();
 }
@@ -38,8 +38,10 @@ async function collect(store: PageStore, options: Options, terminal: Terminal): 
   for (const place of result.missing)
     await terminal.print(`kept: the checkpoint of ${place} is not there now\n`);
   if (result.waiting > 0)
-    await terminal.print(`${result.waiting} packs wait for dumps that are at work: try again later\n`);
-  await terminal.print(`${result.packs} packs removed, ${bytes(result.bytes)}\n`);
+    await terminal.print(
+      `${counted(result.waiting, "pack")} kept for dumps that are at work: try again later\n`,
+    );
+  await terminal.print(`${counted(result.packs, "pack")} removed, ${bytes(result.bytes)}\n`);
 }
 
 async function tell(store: PageStore, options: Options, terminal: Terminal): Promise<void> {
@@ -48,10 +50,10 @@ async function tell(store: PageStore, options: Options, terminal: Terminal): Pro
   const { pages, zeroPages, storedPages, packBytes, hashBytes, saved } = found;
   const times = (ratio: number) => `${ratio.toFixed(2)}×`;
   await terminal.print(
-    `${found.checkpoints} checkpoints of ${pages} pages, ${bytes(pages * 4096)}
+    `${counted(found.checkpoints, "checkpoint")} of ${counted(pages, "page")}, ${bytes(pages * 4096)}
     without pages that are zero      ${times(saved.zero)}  ${pages - zeroPages} pages left
     without pages that are there     ${times(saved.dedup)}  ${storedPages} pages left
-    compressed                       ${times(saved.compression)}  ${bytes(packBytes)} in ${found.packs} packs
+    compressed                       ${times(saved.compression)}  ${bytes(packBytes)} in ${counted(found.packs, "pack")}
     in all                           ${times(saved.all)}  and ${bytes(hashBytes)} of hashes\n`,
   );
 }

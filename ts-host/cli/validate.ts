@@ -6,6 +6,7 @@ import { openInput, readsCheckpoint } from "./input.ts";
 import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
+import { counted } from "./units.ts";
 import { NegativeAnswer } from "./verb.ts";
 
 interface Options {
@@ -33,7 +34,7 @@ async function validate(options: Options, terminal: Terminal): Promise<void> {
   await terminal.print(
     options.json
       ? machineJson({ valid: errors === 0, errors, warnings, findings })
-      : `${total > MOST ? "… in all " : ""}${errors} errors, ${warnings} warnings\n`,
+      : `${total > MOST ? "… in all " : ""}${counted(errors, "error")}, ${counted(warnings, "warning")}\n`,
   );
   if (errors > 0) throw new NegativeAnswer();
 }

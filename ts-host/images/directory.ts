@@ -5,7 +5,13 @@ import { ImageError } from "../errors.ts";
 import { InputFile } from "./files.ts";
 import type { FileSource, RandomFile } from "./source.ts";
 
-const REASONS: Record<string, string> = { ENOENT: "no such directory", ENOTDIR: "not a directory" };
+const REASONS: Record<string, { message: string; hint?: string }> = {
+  ENOENT: { message: "no such directory" },
+  ENOTDIR: {
+    message: "not a directory",
+    hint: "criu-wasm convert makes one of an archive; show, info and x look into it as it is",
+  },
+};
 
 export class DirectorySource implements FileSource {
   readonly location: string;
@@ -22,8 +28,8 @@ export class DirectorySource implements FileSource {
       return readdirSync(this.location);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      const message = REASONS[code ?? ""] ?? `cannot be read: ${code}`;
-      throw new ImageError(message, { file: this.location }, error);
+      const { message, ...more } = REASONS[code ?? ""] ?? { message: `cannot be read: ${code}` };
+      throw new ImageError(message, { file: this.location, ...more }, error);
     }
   }
 

@@ -10,7 +10,7 @@ import type { Checkpoint } from "../checkpoint.ts";
 import { endpoint } from "../describe-file.ts";
 import type { Progress } from "../progress.ts";
 import type { FileFacts, HostFacts, Obstacle } from "./facts.ts";
-import { cgroups, externals, mountSources, mounts } from "./surroundings.ts";
+import { cgroups, externals, mountSources, mounts, ownMountIds } from "./surroundings.ts";
 
 export type { CgroupState, FileFacts, HostFacts, Obstacle } from "./facts.ts";
 export { cgroupsOf } from "./surroundings.ts";
@@ -27,20 +27,22 @@ function ghostIds(checkpoint: Checkpoint): Set<number> {
   return new Set(ghosts.map(({ message }) => message.orig_id));
 }
 
-/** Files that have to be there, by their paths. */
-function neededFiles(checkpoint: Checkpoint): Map<string, RegFileEntry> {
-  const ghosts = ghostIds(checkpoint);
-  const needed = new Map<string, RegFileEntry>();
+/** Files that have to be there, by their paths: those of the host, and in mounts of the processes' own. */
+function neededFiles(checkpoint: Checkpoint): Record<"onHost" | "inOwnMounts", Map<string, RegFileEntry>> {
+  const [ghosts, own] = [ghostIds(checkpoint), ownMountIds(checkpoint)];
+  const needed = { onHost: new Map<string, RegFileEntry>(), inOwnMounts: new Map<string, RegFileEntry>() };
   for (const { id, type, reg } of checkpoint.files.values()) {
-    if (type === FdTypes.REG && reg && !reg.ext && !ghosts.has(id)) needed.set(text(reg.name), reg);
+    if (type !== FdTypes.REG || !reg || reg.ext || ghosts.has(id)) continue;
+    needed[own.has(reg.mnt_id) ? "inOwnMounts" : "onHost"].set(text(reg.name), reg);
   }
   return needed;
 }
 
 /** Paths of sockets, which must not be there: they are made anew. */
 function socketPaths(checkpoint: Checkpoint): string[] {
+  const own = ownMountIds(checkpoint);
   return [...checkpoint.files.values()].flatMap(({ usk }) => {
-    if (!usk || usk.name.length === 0 || usk.name[0] === 0 || usk.deleted) return [];
+    if (!usk || usk.name.length === 0 || usk.name[0] === 0 || usk.deleted || own.has(usk.mnt_id)) return [];
     const name = text(usk.name).replace(/\0+$/, "");
     return [name.startsWith("/") || usk.name_dir === undefined ? name : `${text(usk.name_dir)}/${name}`];
   });
@@ -49,7 +51,11 @@ function socketPaths(checkpoint: Checkpoint): string[] {
 /** Paths about which the facts have to say something. */
 export function pathsOf(checkpoint: Checkpoint): string[] {
   return [
-    ...new Set([...neededFiles(checkpoint).keys(), ...socketPaths(checkpoint), ...mountSources(checkpoint)]),
+    ...new Set([
+      ...neededFiles(checkpoint).onHost.keys(),
+      ...socketPaths(checkpoint),
+      ...mountSources(checkpoint),
+    ]),
   ];
 }
 
@@ -68,6 +74,9 @@ export function* preflight(checkpoint: Checkpoint, host: HostFacts): Generator<O
 
 function* pids(checkpoint: Checkpoint, { tasks, pidMax }: HostFacts): Generator<Obstacle> {
   const about = "pid";
+  // In a pid namespace of their own they are in nobody's way.
+  const outside = checkpoint.inventory.root_ids?.pid_ns_id;
+  if (outside !== undefined && (checkpoint.root.ids?.pid_ns_id ?? outside) !== outside) return;
   for (const tid of checkpoint.processes.flatMap((process) => process.tids)) {
     if (tid > pidMax) {
       const remedy = `raise kernel.pid_max above ${tid}, or move the pids with criu-wasm rewrite --shift-pids`;
@@ -82,7 +91,8 @@ function* pids(checkpoint: Checkpoint, { tasks, pidMax }: HostFacts): Generator<
 
 function* files(checkpoint: Checkpoint, host: HostFacts): Generator<Obstacle> {
   const about = "file";
-  for (const [path, reg] of neededFiles(checkpoint)) {
+  const { onHost, inOwnMounts } = neededFiles(checkpoint);
+  for (const [path, reg] of onHost) {
     const found = host.files[path];
     if (found === undefined) {
       yield {
@@ -97,6 +107,12 @@ function* files(checkpoint: Checkpoint, host: HostFacts): Generator<Obstacle> {
     } else {
       yield* differences(path, reg, found);
     }
+  }
+  const [first] = inOwnMounts.keys();
+  if (first !== undefined) {
+    const message = `${inOwnMounts.size} in mounts of the processes' own are not looked at, ${first} among them`;
+    const remedy = "see that what the restore gets as its root has them, as they were";
+    yield { severity: "warning", about, message, remedy };
   }
   for (const path of socketPaths(checkpoint)) {
     if (!host.files[path]) continue;
@@ -139,9 +155,12 @@ function* differences(path: string, reg: RegFileEntry, found: FileFacts): Genera
 const PROTOCOLS: Record<number, string> = { [TCP]: "tcp", [UDP]: "udp" };
 
 function* sockets(checkpoint: Checkpoint, { bound }: HostFacts): Generator<Obstacle> {
+  const outside = checkpoint.inventory.root_ids?.net_ns_id;
   for (const { isk } of checkpoint.files.values()) {
     const protocol = isk && PROTOCOLS[isk.proto];
     if (!isk || protocol === undefined || isk.src_port === 0) continue;
+    // In a network namespace of the processes' own all ports are free.
+    if (outside !== undefined && (isk.ns_id ?? outside) !== outside) continue;
     if (isk.proto === TCP && isk.state !== TCP_LISTENING && isk.dst_port !== 0) continue;
     const address = endpoint(isk.family, isk.src_addr, isk.src_port);
     const all = ["0.0.0.0", "[::]"].map((any) => `${protocol} ${any}:${isk.src_port}`);

@@ -13,6 +13,11 @@ function ownMounts(checkpoint: Checkpoint): MntEntry[] {
     .flatMap(({ id }) => checkpoint.read({ kind: "MNTS", id }).map(({ message }) => message));
 }
 
+/** Their ids, which files have. */
+export function ownMountIds(checkpoint: Checkpoint): ReadonlySet<number | undefined> {
+  return new Set(ownMounts(checkpoint).map(({ mnt_id }) => mnt_id));
+}
+
 function isRoot({ mountpoint }: MntEntry): boolean {
   return text(mountpoint) === "/";
 }
@@ -78,6 +83,7 @@ export function cgroupsOf(checkpoint: Checkpoint): string[] {
 
 export function* cgroups(checkpoint: Checkpoint, host: HostFacts): Generator<Obstacle> {
   const about = "cgroup";
+  const goneFrom = new Map<string, string[]>();
   for (const cgroup of cgroupsOf(checkpoint)) {
     const state = host.cgroups[cgroup];
     const [controllers, path] = [cgroup.slice(0, cgroup.indexOf(":")), cgroup.slice(cgroup.indexOf(":") + 1)];
@@ -87,12 +93,16 @@ export function* cgroups(checkpoint: Checkpoint, host: HostFacts): Generator<Obs
       const remedy = "mount it; without it, CRIU restores with --manage-cgroups=ignore only";
       yield { ...found, message: `${hierarchy} is not mounted, processes were in ${path} of it`, remedy };
     } else if (state === "no cgroup") {
-      const remedy =
-        "make it, with its limits, and start the restore in it, or name another with criu-wasm rewrite --cgroup";
-      yield { ...found, message: `${path} is gone from ${hierarchy}`, remedy };
+      goneFrom.set(path, [...(goneFrom.get(path) ?? []), hierarchy]);
     } else if (state === undefined) {
       yield { ...found, message: `${cgroup}: nothing is known of it`, remedy: "make the facts anew" };
     }
+  }
+  for (const [path, hierarchies] of goneFrom) {
+    const remedy =
+      "make it, with its limits, and start the restore in it, or name another with criu-wasm rewrite --cgroup";
+    const message = `${path} is gone from ${hierarchies.join(", ")}`;
+    yield { severity: "warning", about, message, remedy };
   }
 }
 

@@ -120,6 +120,11 @@ function* checkCgroup(images: Images, core: CoreEntry, file: string): Generator<
   yield wrong({ file, record: 0, field }, `cgroup.img has no set ${set}`);
 }
 
+/** CRIU writes nothing of a network namespace that it is told to take for empty, as container engines do. */
+function isEmptyNetwork({ checkpoint }: Images, kind: ImageName["kind"], id: number): boolean {
+  return kind === "NETNS" && !checkpoint.has({ kind: "NETDEV", id });
+}
+
 function* checkIds(images: Images, pid: number, core: CoreEntry): Generator<Finding> {
   const name = { kind: "IDS", id: pid } as const;
   const file = imageFileName(name);
@@ -138,7 +143,7 @@ function* checkIds(images: Images, pid: number, core: CoreEntry): Generator<Find
     const id = ids[field] as number | undefined;
     const outside = inventory?.root_ids?.[field];
     if (id === undefined || outside === undefined || id === outside) continue;
-    if (!images.checkpoint.has({ kind, id })) {
+    if (!images.checkpoint.has({ kind, id }) && !isEmptyNetwork(images, kind, id)) {
       yield wrong(
         { ...place, field },
         `${imageFileName({ kind, id })} is missing: the namespace is not the host's`,

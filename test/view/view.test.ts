@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
@@ -13,6 +13,7 @@ import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
 import type { FileSource, RandomFile } from "../../ts-host/images/source.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
 import { startBrowser } from "../support/browser.ts";
+import { pageOf, writeHandmade } from "../support/handmade.ts";
 import { writeManyProcesses } from "../support/many-processes.ts";
 import { changedSample, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
 
@@ -109,6 +110,8 @@ test("a directory on the page: tree, memory, descriptors, threads, arguments", a
   await page.keyboard.press("j");
   await page.keyboard.press("1");
   await page.waitForSelector("text=No memory: the process has ended.");
+  // Before the directory goes, in which it may still be reading.
+  await page.close();
 });
 
 test("search, findings, difference, dark", async (t) => {
@@ -275,6 +278,45 @@ test("the verb shows an archive as well; compared with a checkpoint in another a
   await page.keyboard.press("6");
   await page.setInputFiles("#before-archive", pack("earlier.tar.gz", earlier));
   await page.waitForSelector("text=No difference.");
+});
+
+/** Drops files and directories on the page, as a person does from a window with files. */
+async function drop(page: Page, files: string[]): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  for (const type of ["dragEnter", "dragOver", "drop"] as const) {
+    const data = { items: [], files, dragOperationsMask: 1 };
+    await session.send("Input.dispatchDragEvent", { type, x: 100, y: 100, data });
+  }
+}
+
+test("dropped on the page: a directory with a checkpoint somewhere in it, two archives one after the other, no checkpoint", async (t) => {
+  const folder = temporaryDirectory(t);
+  const images = join(folder, "container/dumps/images");
+  const pages = Array.from({ length: 3 }, (_, page) => pageOf(`page ${page} `));
+  const start = 0x10000n;
+  writeHandmade(images, [{ pid: 5, mappings: [{ start, pages: ["parent", pageOf("new"), "parent"] }] }]);
+  writeHandmade(join(images, "parent"), [{ pid: 5, mappings: [{ start, pages }] }]);
+  // More than a browser lists at once.
+  for (let number = 0; number < 150; number++)
+    writeFileSync(join(folder, `container/${number}.log`), "words");
+  const browser = await startBrowser(t);
+  if (browser === undefined) return;
+  const page = await browser.newPage();
+  page.setDefaultTimeout(60_000);
+  page.on("pageerror", (error) => assert.fail(error));
+  const header = (text: RegExp) => page.locator("header", { hasText: text }).waitFor();
+  await page.goto(`file://${resolve("dist/view.html")}`);
+  await drop(page, [join(folder, "container")]);
+  await header(/container\/dumps\/images\s*criu, 1 process, continues 1/);
+  await page.locator(".hexdump pre div", { hasText: "page 0 page 0" }).first().waitFor();
+  for (const archive of ["podman", "zoo"]) {
+    await drop(page, [resolve(`test/data/archives/${archive}.tar.zst`)]);
+    await header(new RegExp(`${archive}\\.tar\\.zst.*criu, [14] process`));
+  }
+  await page.keyboard.press("o");
+  await drop(page, [join(folder, "container/1.log"), join(folder, "container/2.log")]);
+  await page.waitForSelector("[role=alert]");
+  assert.match(await page.locator("[role=alert]").innerText(), /holds no checkpoint/);
 });
 
 test("threads and signals: what is pending, blocked, handled", async (t) => {

@@ -89,7 +89,7 @@ export class FileTree {
     if (folders.length === 0) throw new ImageError("holds no checkpoint", { file: this.location });
     throw new UsageError(`holds ${folders.length} checkpoints: ${folders.slice(0, 5).join(", ")}`, {
       file: this.location,
-      hint: "say which folder of it is meant",
+      hint: "give it one of these folders by itself",
     });
   }
 }

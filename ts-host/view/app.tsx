@@ -49,11 +49,11 @@ function App() {
   const addressInput = useRef<HTMLInputElement>(null);
   const lines = useMemo(() => inTreeOrder(overview?.processes ?? []), [overview]);
 
-  const open = useCallback(async (origin: Origin) => {
+  const open = useCallback(async (origin: Origin | Promise<Origin>) => {
     setError(undefined);
     setBusy(true);
     try {
-      const found = await client.ask("open", origin);
+      const found = await client.ask("open", await origin);
       setProcess(undefined);
       setOverview(found);
       setPid(inTreeOrder(found.processes)[0]?.pid);
@@ -115,9 +115,9 @@ function App() {
 
   useEffect(() => {
     const over = (event: DragEvent) => event.preventDefault();
-    const drop = async (event: DragEvent) => {
+    const drop = (event: DragEvent) => {
       event.preventDefault();
-      if (event.dataTransfer) open({ files: await droppedFiles(event.dataTransfer) });
+      if (event.dataTransfer) open(droppedFiles(event.dataTransfer).then((files) => ({ files })));
     };
     addEventListener("dragover", over);
     addEventListener("drop", drop);

@@ -24,11 +24,34 @@ async function filesUnder(entry: FileSystemEntry): Promise<NamedFile[]> {
   return (await Promise.all(inner.map(filesUnder))).flat();
 }
 
+async function filesIn(handle: FileSystemHandle, folder = ""): Promise<NamedFile[]> {
+  const path = folder + handle.name;
+  if (handle.kind === "file") return [[path, await (handle as FileSystemFileHandle).getFile()]];
+  const files: NamedFile[] = [];
+  for await (const inner of (handle as FileSystemDirectoryHandle).values())
+    files.push(...(await filesIn(inner, `${path}/`)));
+  return files;
+}
+
+/**
+ * Handles can be read everywhere where there are any; entries, which are in every browser, not on a page that is
+ * itself a file in Chromium. Both have to be asked for before the event is over.
+ */
+function filesOfItem(item: HandleItem): Promise<NamedFile[]> {
+  const entry = item.webkitGetAsEntry();
+  const handle = item.getAsFileSystemHandle?.();
+  if (handle !== undefined) return handle.then((found) => (found === null ? [] : filesIn(found)));
+  return entry === null ? Promise.resolve([]) : filesUnder(entry);
+}
+
+/** Newer than what TypeScript knows. */
+interface HandleItem extends DataTransferItem {
+  getAsFileSystemHandle?(): Promise<FileSystemHandle | null>;
+}
+
 export async function droppedFiles(transfer: DataTransfer): Promise<NamedFile[]> {
-  const entries = [...transfer.items]
-    .map((item) => item.webkitGetAsEntry())
-    .filter((entry) => entry !== null);
-  return (await Promise.all(entries.map(filesUnder))).flat();
+  const items = [...transfer.items].filter(({ kind }) => kind === "file");
+  return (await Promise.all(items.map(filesOfItem))).flat();
 }
 
 export function chosenFiles(list: FileList | null): NamedFile[] {

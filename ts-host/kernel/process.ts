@@ -1,5 +1,5 @@
 /** Reads /proc/PID: the only file here that does I/O. Everything is read anew at each call. */
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
 import { SystemCallError, TargetGoneError } from "../errors.ts";
 import { parseAuxv } from "./proc/auxv.ts";
 import { type CgroupMembership, parseCgroup } from "./proc/cgroup.ts";
@@ -21,6 +21,26 @@ import {
 } from "./proc/values.ts";
 
 const CHUNK = 1 << 18;
+
+/**
+ * Files of /proc do not tell how long they are. All are read into the same memory first: to touch other memory
+ * for each takes longer than to copy the few bytes out.
+ */
+let scratch = Buffer.allocUnsafeSlow(CHUNK);
+
+function readToEnd(path: string): Buffer {
+  const fd = openSync(path, "r");
+  try {
+    for (let length = 0; ; ) {
+      const count = readSync(fd, scratch, length, scratch.length - length, null);
+      length += count;
+      if (count === 0) return Buffer.from(scratch.subarray(0, length));
+      if (length === scratch.length) scratch = Buffer.concat([scratch], 2 * length);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
 
 /**
  * A process, or with `tid` one of its threads, as /proc shows it. All methods throw TargetGoneError when it
@@ -184,7 +204,7 @@ export class ProcPid {
   }
 
   #read(path: string): Buffer {
-    return this.#attempt("read", path, () => readFileSync(path));
+    return this.#attempt("read", path, () => readToEnd(path));
   }
 
   #link(path: string): Buffer {

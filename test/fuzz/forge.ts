@@ -8,7 +8,7 @@ import {
   TRAILER_SIZE,
   tableBlocks,
 } from "../../ts-host/store/pack-format.ts";
-import { checksum } from "../../ts-host/wasm/pages.ts";
+import { checksum } from "../../ts-host/wasm/sums.ts";
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

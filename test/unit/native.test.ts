@@ -13,7 +13,7 @@ import { DirectorySource } from "../../ts-host/images/directory.ts";
 import { NativeWriter } from "../../ts-host/images/native.ts";
 import { METADATA_NAME } from "../../ts-host/images/native-format.ts";
 import { NativeReader } from "../../ts-host/images/native-reader.ts";
-import { checksum } from "../../ts-host/wasm/pages.ts";
+import { checksum } from "../../ts-host/wasm/sums.ts";
 import { assertSameBytes, mixedPages, randomNumbers } from "../support/pages.ts";
 
 const KILLED_DIRECTORY = process.env.CRIU_WASM_TEST_KILLED;

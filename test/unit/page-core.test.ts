@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { Core } from "../../ts-host/wasm/core.ts";
+import { sha256 } from "../../ts-host/wasm/sums.ts";
 import { assertSameBytes, mixedPages, randomBytes, randomNumbers } from "../support/pages.ts";
 
 const core = Core.load();
@@ -68,6 +70,15 @@ test("XXH64 gives the values of xxhash's own library", () => {
     [4096, "c8066d80a6fe1426"],
   ];
   for (const [length, hash] of expected) assert.equal(xxh64(bytes(length)), hash, `${length} bytes`);
+});
+
+test("SHA-256 is Node's, at every length around a block and in pieces of any", () => {
+  const bytes = randomBytes(300 << 10, randomNumbers(256));
+  const lengths = [...Array(200).keys(), 64 << 10, (64 << 10) + 55, bytes.length];
+  for (const length of lengths) {
+    const part = bytes.subarray(0, length);
+    assertSameBytes(sha256(part), createHash("sha256").update(part).digest());
+  }
 });
 
 test("blocks that liblz4 wrote are decompressed, at every distance", () => {

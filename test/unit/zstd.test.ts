@@ -3,15 +3,9 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { packageFile } from "../../ts-host/assets.ts";
-import {
-  AS_IT_IS,
-  checksum,
-  type Method,
-  PageUnpacker,
-  RegionSealer,
-  ZSTD,
-} from "../../ts-host/wasm/pages.ts";
+import { AS_IT_IS, type Method, PageUnpacker, RegionSealer, ZSTD } from "../../ts-host/wasm/pages.ts";
 import { PortableZstd } from "../../ts-host/wasm/portable-zstd.ts";
+import { checksum } from "../../ts-host/wasm/sums.ts";
 import { ZSTD_NAMES, Zstd } from "../../ts-host/wasm/zstd.ts";
 import { mixedPages, randomBytes, randomNumbers } from "../support/pages.ts";
 

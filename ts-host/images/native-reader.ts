@@ -1,12 +1,12 @@
 /** Reading the native format, of which native.ts is the other half. Runs wherever the core does. */
-import { sha256 } from "#platform";
 import { CriuWasmError, ImageError } from "../errors.ts";
 import type { ImageKind } from "../generated/messages.ts";
 import { decodeHashes, MAX_HASHES } from "../store/hashes-file.ts";
 import { PageReader } from "../store/page-reader.ts";
 import type { NumberedPack, PageTable } from "../store/page-table.ts";
 import { decodePageTable } from "../store/page-table.ts";
-import { checksum, HASH_SIZE } from "../wasm/pages.ts";
+import { HASH_SIZE } from "../wasm/pages.ts";
+import { checksum, sha256 } from "../wasm/sums.ts";
 import { BinaryReader, hex, sameBytes } from "./binary.ts";
 import type {
   CheckpointReader,

@@ -2,15 +2,15 @@
  * The native format: a directory with `checkpoint.meta`, which holds every image as FlatBuffers and the table of
  * the pages, and `pages-ID.pack`, the pages. schemas/README.md describes both byte by byte.
  */
-import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
+import { randomBytes } from "#platform";
 import { CriuWasmError } from "../errors.ts";
 import type { ImageKind } from "../generated/messages.ts";
 import { DEFAULT_PACK_OPTIONS, type PackOptions, PackWriter } from "../store/pack-writer.ts";
 import { encodePageTable } from "../store/page-table.ts";
 import { PageStore, type StoreDump } from "../store/store.ts";
-import { checksum } from "../wasm/pages.ts";
+import { checksum, sha256 } from "../wasm/sums.ts";
 import { BinaryWriter } from "./binary.ts";
 import type { CheckpointWriter, ImageName, ImageRecord, PageSink } from "./checkpoint.ts";
 import { encodeMessage } from "./codec.ts";
@@ -57,7 +57,7 @@ export interface NativeOptions extends PackOptions {
 
 /** Writes a native checkpoint into a directory, which is created unless it exists. */
 export class NativeWriter implements CheckpointWriter {
-  readonly #id = new Uint8Array(randomBytes(ID_SIZE));
+  readonly #id = randomBytes(ID_SIZE);
   readonly #staging: Staging;
   readonly #dump: StoreDump | undefined;
   readonly #pack: PackWriter;
@@ -137,7 +137,7 @@ export class NativeWriter implements CheckpointWriter {
     header.u64(checksum(header.result()));
     const content = this.#metadata.bytes(directory.result()).result();
     content.set(header.result());
-    return this.#metadata.bytes(createHash("sha256").update(content).digest()).result();
+    return this.#metadata.bytes(sha256(content)).result();
   }
 
   abort(): void {

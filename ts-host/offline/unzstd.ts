@@ -4,7 +4,7 @@
  */
 import { Decompress } from "fzstd";
 import { ImageError, UnsupportedError } from "../errors.ts";
-import { RunningChecksum } from "../wasm/pages.ts";
+import { RunningChecksum } from "../wasm/sums.ts";
 
 const MAGIC = 0xfd2fb528;
 /** The last four bits of the magic of a frame that is to be skipped are anything. */

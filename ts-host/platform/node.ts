@@ -1,6 +1,15 @@
 /** What the image code needs of the system it runs on: here Node. portable.ts has the same names. */
-import { createHash, randomFillSync } from "node:crypto";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { randomFillSync } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asset } from "../assets.ts";
@@ -15,13 +24,19 @@ export function coreBytes(): Uint8Array {
 
 export { Zstd } from "../wasm/zstd.ts";
 
-export function sha256(bytes: Uint8Array): Uint8Array {
-  return createHash("sha256").update(bytes).digest();
-}
+const RANDOM = "/dev/urandom";
 
-/** Bytes that nobody can guess. */
+/** Bytes that nobody can guess: from the system, where it has a file of them, as node:crypto takes long to load. */
 export function randomBytes(length: number): Uint8Array {
-  return randomFillSync(new Uint8Array(length));
+  const bytes = new Uint8Array(length);
+  if (!existsSync(RANDOM)) return randomFillSync(bytes);
+  const fd = openSync(RANDOM, "r");
+  try {
+    for (let done = 0; done < length; ) done += readSync(fd, bytes, done, length - done, null);
+  } finally {
+    closeSync(fd);
+  }
+  return bytes;
 }
 
 /** Bytes that are put aside while a stream is read: on disk, in a file that has no name. */

@@ -3,7 +3,6 @@ import core from "../../dist/core.wasm";
 import type { RandomFile } from "../images/source.ts";
 import { BlobFile } from "./blob-file.ts";
 
-export { sha256 } from "@noble/hashes/sha2.js";
 export { PortableZstd as Zstd } from "../wasm/portable-zstd.ts";
 
 /** The WebAssembly core. */

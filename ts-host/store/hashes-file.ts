@@ -1,6 +1,7 @@
 /** The file of a store with the hashes of the pages of a pack. Runs wherever the core does. */
 import { BinaryReader, BinaryWriter, hex, sameBytes } from "../images/binary.ts";
-import { checksum, HASH_SIZE } from "../wasm/pages.ts";
+import { HASH_SIZE } from "../wasm/pages.ts";
+import { checksum } from "../wasm/sums.ts";
 import { DIGEST_SIZE, PACK_ID_SIZE, type PackSummary } from "./pack-format.ts";
 
 const MAGIC = new TextEncoder().encode("CRIUHASH");

@@ -3,18 +3,10 @@
  * them index blocks of the checkpoint that made it; the table of the regions in blocks; a checksum of each of
  * these blocks; a trailer. schemas/README.md describes it byte by byte.
  */
-import { sha256 } from "#platform";
 import { ImageError } from "../errors.ts";
 import { BinaryReader, BinaryWriter, sameBytes } from "../images/binary.ts";
-import {
-  AS_IT_IS,
-  checksum,
-  LZ4,
-  MAX_REGION_PAGES,
-  PAGE_SIZE,
-  type StoredRegion,
-  ZSTD,
-} from "../wasm/pages.ts";
+import { AS_IT_IS, LZ4, MAX_REGION_PAGES, PAGE_SIZE, type StoredRegion, ZSTD } from "../wasm/pages.ts";
+import { checksum, sha256 } from "../wasm/sums.ts";
 
 const MAGIC = new TextEncoder().encode("CRIUPACK");
 const END_MAGIC = new TextEncoder().encode("PACK-END");
@@ -83,7 +75,7 @@ export function encodeEnd(trailer: Trailer, entries: Uint8Array): { end: Uint8Ar
   last.u64(trailer.length).u32(trailer.regionPages).u32(trailer.regionCount);
   end.bytes(last.u64(checksum(last.result())).result());
   const { id, length } = trailer;
-  const digest = new Uint8Array(sha256(end.result().subarray(entries.length)));
+  const digest = sha256(end.result().subarray(entries.length));
   return { end: end.result(), summary: { id, length, digest } };
 }
 

@@ -1,9 +1,9 @@
 /** Reading a page pack, of which pack-writer.ts is the other half. Runs wherever the core does. */
-import { sha256 } from "#platform";
 import { ImageError } from "../errors.ts";
 import { sameBytes } from "../images/binary.ts";
 import type { RandomFile } from "../images/source.ts";
-import { checksum, MAX_REGION_PAGES } from "../wasm/pages.ts";
+import { MAX_REGION_PAGES } from "../wasm/pages.ts";
+import { checksum, sha256 } from "../wasm/sums.ts";
 import {
   checkHeader,
   decodeRegion,

@@ -6,7 +6,6 @@ import type { FillPages, PageSink } from "../images/checkpoint.ts";
 import { OutputFile } from "../images/files.ts";
 import {
   CHUNK_PAGES,
-  checksum,
   type Method,
   newHashKey,
   PAGE_SIZE,
@@ -14,6 +13,7 @@ import {
   type StoredRegion,
   ZERO_PAGE,
 } from "../wasm/pages.ts";
+import { checksum } from "../wasm/sums.ts";
 import { encodeEnd, encodeHeader, type PlacedRegion, REGION_ENTRY } from "./pack-format.ts";
 import { BLOCK_EXTENTS, type NumberedPack, type PageTable, packOf, type StreamTable } from "./page-table.ts";
 import { SealSlots, shareSlots } from "./seal-slots.ts";

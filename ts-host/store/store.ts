@@ -11,7 +11,6 @@
  * No dump waits for another: each has a pack of its own. What makes a pack needed is the metadata of a checkpoint
  * that refers to it; a hard link knows, wherever the checkpoint was moved, whether it is still there.
  */
-import { randomBytes } from "node:crypto";
 import {
   copyFileSync,
   existsSync,
@@ -25,12 +24,14 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
+import { randomBytes } from "#platform";
 import { ImageError } from "../errors.ts";
 import { BinaryReader, BinaryWriter, hex, sameBytes } from "../images/binary.ts";
 import { fileCall, InputFile, OutputFile, sync } from "../images/files.ts";
 import { storedPackName } from "../images/native-format.ts";
 import { readWhole } from "../images/source.ts";
-import { checksum, HASH_KEY_SIZE, newHashKey, PAGE_SIZE } from "../wasm/pages.ts";
+import { HASH_KEY_SIZE, newHashKey, PAGE_SIZE } from "../wasm/pages.ts";
+import { checksum } from "../wasm/sums.ts";
 import { decodeHashes, encodeHashes, MAX_HASHES, type PageHashes } from "./hashes-file.ts";
 import { describeOwner, ownerLives } from "./lease.ts";
 import { PACK_ID_SIZE } from "./pack-format.ts";

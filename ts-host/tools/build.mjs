@@ -87,6 +87,9 @@ function buildCore() {
     "32",
     "--maximumMemory",
     "65536",
+    // No imports: what would abort, traps.
+    "--use",
+    "abort=",
   ]);
 }
 

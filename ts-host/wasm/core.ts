@@ -3,7 +3,6 @@
  * memory: other modules of this folder wrap what the core exports.
  */
 import { coreBytes } from "#platform";
-import { CriuWasmError } from "../errors.ts";
 import { withoutTraps } from "./traps.ts";
 
 /** What asm-core/assembly/index.ts exports. Pointers and lengths are unsigned 32-bit numbers. */
@@ -43,6 +42,9 @@ export interface CoreExports {
   xxh64Begin(lanes: number, seed: bigint): void;
   xxh64Add(lanes: number, data: number, length: number): void;
   xxh64End(lanes: number, data: number, total: bigint): bigint;
+  sha256Begin(state: number): void;
+  sha256Add(state: number, data: number, length: number): void;
+  sha256End(state: number, data: number, total: bigint): void;
   lz4Bound(length: number): number;
   lz4Compress(source: number, length: number, target: number): number;
   lz4CompressWords(source: number, length: number, target: number): number;
@@ -98,14 +100,7 @@ export class Core {
   #view: Uint8Array;
 
   private constructor(module: WebAssembly.Module) {
-    const imports = {
-      env: {
-        abort: (_message: number, _file: number, line: number, column: number) => {
-          throw new CriuWasmError(`the core stopped at ${line}:${column}`);
-        },
-      },
-    };
-    this.exports = withoutTraps("the core", new WebAssembly.Instance(module, imports).exports);
+    this.exports = withoutTraps("the core", new WebAssembly.Instance(module).exports);
     this.#view = new Uint8Array(this.exports.memory.buffer);
   }
 

@@ -4,7 +4,7 @@ import { hash0, hash1, hash2 } from "./page";
 
 /** A slot: three words of hash, then the page's number + 1 (0: empty slot). */
 const SLOT: usize = 32;
-const FIRST_CAPACITY: u32 = 1 << 14;
+const FIRST_CAPACITY: u32 = 1 << 10;
 /** The table stops growing at 128 MiB: 3 million pages, 12 GiB of different content. */
 const LAST_CAPACITY: u32 = 1 << 22;
 /** Bytes of a hash where hashes are kept one after the other. */
@@ -16,7 +16,7 @@ let used: u32 = 0;
 
 export function resetDedup(): void {
   if (table == 0) growTo(FIRST_CAPACITY);
-  memory.fill(table, 0, <usize>capacity * SLOT);
+  else memory.fill(table, 0, <usize>capacity * SLOT);
   used = 0;
 }
 

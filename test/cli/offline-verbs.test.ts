@@ -184,7 +184,10 @@ test("what is no image, no checkpoint, or raw bytes is said", async (t) => {
     /^criu-wasm: decode: .*words, offset 0: not an image file of CRIU: its/,
   );
   await refused(["decode", "-i", join(directory, "core-1.img")], /decode: .*core-1.img: no such file/);
-  await refused(["decode", "-i", directory], /decode: .*: not a regular file/);
+  await refused(
+    ["decode", "-i", directory],
+    /decode: .*: a directory, not an image \(name an image in it, as .*pstree\.img\)/,
+  );
   await refused(["decode", "-i", join(SAMPLES, "namespaces/route-10.img")], /ROUTE, .*: holds raw bytes/);
   await refused(
     ["decode", "-i", join(nativeSample("zoo"), "checkpoint.meta")],
@@ -192,12 +195,23 @@ test("what is no image, no checkpoint, or raw bytes is said", async (t) => {
   );
   await refused(
     ["decode", "-i", join(nativeSample("zoo"), "core-1.img")],
-    /no core-1.img in this checkpoint/,
+    /no core-1.img in this checkpoint \(criu-wasm info lists what is in it\)/,
   );
   await refused(["encode", "-i", file, "-o", join(directory, "out")], /encode: .*words: not JSON: line 1/);
   await refused(["show", directory], /show: .*: no checkpoint, but other files: words/);
   await refused(["show", join(directory, "absent")], /show: .*absent: no such file or directory/);
   await refused(["info", file], /info: .*words/);
+  await refused(["decode", "-i", "test/data/archives/zoo.tar.zst"], /convert makes a directory of images/);
+  await refused(["encode", "-i", join(directory, "json")], /json: open = ENOENT: no such file or directory/);
+  const out = join(directory, "absent/core");
+  await refused(
+    ["core", join(SAMPLES, "zoo"), "-o", out],
+    /absent\/core: open = ENOENT: no such file or dir/,
+  );
+  await refused(
+    ["convert", join(SAMPLES, "zoo"), "--to", "native", "-o", file],
+    /words: mkdir = EEXIST: something/,
+  );
   await refused(["x", directory, "ps"], /x: .*: no checkpoint/);
   await refused(["x", directory, "all"], /x: cannot tell of all \(ps, fds, mems, rss or sk\)/);
   assert.deepEqual(readdirSync(directory), ["words"]);

@@ -1,5 +1,6 @@
 /** What a verb writes to the file of -o, or to stdout. A file is there when it is complete, and not before. */
 import { closeSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { CriuWasmError } from "../errors.ts";
 import { fileCall } from "../images/files.ts";
 import { onSignal } from "./leftovers.ts";
 import type { Terminal } from "./terminal.ts";
@@ -43,6 +44,9 @@ export async function inNewFile(file: string, write: (growing: string) => Promis
   try {
     await write(growing);
     fileCall("rename", file, () => renameSync(growing, file));
+  } catch (error) {
+    if (error instanceof CriuWasmError && error.context.file === growing) error.context.file = file;
+    throw error;
   } finally {
     rmSync(growing, { force: true });
     callOff();

@@ -16,10 +16,19 @@ function errnoOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 
+const REASONS: Record<string, string> = {
+  EACCES: "permission denied",
+  EEXIST: "something of that name is there",
+  EISDIR: "a directory",
+  ENOENT: "no such file or directory",
+  ENOSPC: "the disk is full",
+  ENOTDIR: "a part of the path is no directory",
+  EROFS: "the file system is read-only",
+};
+
 function failed(call: string, file: string, error: unknown): SystemCallError {
   const errno = errnoOf(error);
-  const hint = errno === "ENOSPC" ? "the disk is full" : undefined;
-  return new SystemCallError("the call failed", { file, op: call, errno, hint }, error);
+  return new SystemCallError(REASONS[errno ?? ""] ?? "the call failed", { file, op: call, errno }, error);
 }
 
 /** Runs one call of node:fs on a file. */

@@ -199,7 +199,11 @@ export class NativeReader implements CheckpointReader {
 
   #block(name: string): Block {
     const block = this.#blocks.get(name);
-    if (!block) throw new ImageError(`no ${name} in this checkpoint`, { file: this.#file });
+    if (!block)
+      throw new ImageError(`no ${name} in this checkpoint`, {
+        file: this.#file,
+        hint: "criu-wasm info lists what is in it",
+      });
     return block;
   }
 

@@ -13,6 +13,7 @@ import { bytesFile, type RandomFile, readWhole } from "../images/source.ts";
 
 /** Most bytes of an image file: it is held in memory. */
 const MAX_IMAGE = 2 ** 30;
+const ARCHIVE = /\.(tar|t?gz|zst|tzst)$/i;
 /** Bytes that say what an image is. */
 const HEADER = 8;
 
@@ -82,7 +83,10 @@ function kindIn(file: RandomFile): ImageKind {
   if (file.length === 0) throw new ImageError("is empty", { file: file.path });
   const view = new DataView(header.buffer);
   const magic = header.length < 4 ? "" : `: its first word is 0x${view.getUint32(0, true).toString(16)}`;
-  throw new ImageError(`not an image file of CRIU${magic}`, { file: file.path, offset: 0 });
+  const hint = ARCHIVE.test(file.path)
+    ? "criu-wasm convert makes a directory of images of an archive"
+    : undefined;
+  throw new ImageError(`not an image file of CRIU${magic}`, { file: file.path, offset: 0, hint });
 }
 
 /** The image in `bytes`; its header says what it is. `path` is for messages. */
@@ -111,6 +115,10 @@ export function openImage(path: string): ImageFile {
       file: path,
       hint: `name one of them, as ${join(directory, "pstree.img")}`,
     });
+  }
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    const hint = `name an image in it, as ${join(path, "pstree.img")}`;
+    throw new ImageError("a directory, not an image", { file: path, hint });
   }
   const file = new InputFile(path);
   const raw = rawKind(path);

@@ -87,7 +87,7 @@ async function readHeader(input: Input, magic: Uint8Array, file: string): Promis
   if (window > MAX_WINDOW) {
     throw new UnsupportedError(`compressed with a window of more than ${MAX_WINDOW} bytes`, {
       file,
-      hint: "unpack it with zstd -d",
+      hint: "unpack it with zstd -d --long=31",
     });
   }
   const bytes = Uint8Array.from([...magic, descriptor & ~HAS_CHECKSUM, ...rest]);

@@ -73,6 +73,11 @@ export class PageStore {
   /** Opens a store. An ImageError where there is none. */
   static open(directory: string): PageStore {
     const path = join(directory, META);
+    if (!existsSync(path))
+      throw new ImageError("no page store", {
+        file: directory,
+        hint: "dump --store and convert --store make one",
+      });
     const content = readWhole(new InputFile(path), META_SIZE);
     const from = new BinaryReader(content, path, 0);
     if (!sameBytes(from.bytes(STORE_MAGIC.length), STORE_MAGIC))

@@ -34,12 +34,12 @@ async function filesIn(handle: FileSystemHandle, folder = ""): Promise<NamedFile
 }
 
 /**
- * Handles can be read everywhere where there are any; entries, which are in every browser, not on a page that is
- * itself a file in Chromium. Both have to be asked for before the event is over.
+ * Entries are in every browser; but on a page that is itself a file, Chromium reads only handles. These come when the
+ * event is over, both have to be asked for before.
  */
 function filesOfItem(item: HandleItem): Promise<NamedFile[]> {
   const entry = item.webkitGetAsEntry();
-  const handle = item.getAsFileSystemHandle?.();
+  const handle = location.protocol === "file:" ? item.getAsFileSystemHandle?.() : undefined;
   if (handle !== undefined) return handle.then((found) => (found === null ? [] : filesIn(found)));
   return entry === null ? Promise.resolve([]) : filesUnder(entry);
 }

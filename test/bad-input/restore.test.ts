@@ -396,7 +396,10 @@ test("no checkpoint: an empty directory, someone else's, none at all, a file, on
   assert.match(await say(join(directory, "absent")), /restore: .*absent: no such directory\n$/);
   writeFileSync(join(directory, "photo.jpg"), "");
   assert.match(await say(directory), /restore: .*: no checkpoint, but other files: photo.jpg\n$/);
-  assert.match(await say(join(directory, "photo.jpg")), /restore: .*photo.jpg: not a directory \(criu-wasm convert .*\)\n$/);
+  assert.match(
+    await say(join(directory, "photo.jpg")),
+    /restore: .*photo.jpg: not a directory \(criu-wasm convert .*\)\n$/,
+  );
   writeFileSync(join(directory, "core-5.img"), "");
   assert.match(await say(directory), /incomplete images: inventory.img is missing/);
   mkdirSync(join(directory, ".incomplete-1-abcd"));

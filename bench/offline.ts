@@ -12,8 +12,8 @@ import { writeManyProcesses } from "../test/support/many-processes.ts";
 import { asset } from "../ts-host/assets.ts";
 import { FdTypes, type FileEntry } from "../ts-host/generated/messages.ts";
 import type { FillPages, ImageRecord } from "../ts-host/images/checkpoint.ts";
+import type { PageOptions } from "../ts-host/images/create.ts";
 import { writeImage } from "../ts-host/images/framing.ts";
-import type { PageOptions } from "../ts-host/images/open.ts";
 import { processMemory } from "./memory.ts";
 import { type Series, spread } from "./report.ts";
 

@@ -12,7 +12,8 @@ import {
 import { join } from "node:path";
 import { test } from "node:test";
 import { CriuWasmError } from "../../ts-host/errors.ts";
-import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
+import { createCheckpoint } from "../../ts-host/images/create.ts";
+import { openCheckpoint } from "../../ts-host/images/open.ts";
 import type { Checkpoint } from "../../ts-host/offline/checkpoint.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
 import { copyCheckpoint } from "../../ts-host/offline/copy.ts";

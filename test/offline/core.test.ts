@@ -4,8 +4,9 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { CoreEntryMarch } from "../../ts-host/generated/messages.ts";
+import { createCheckpoint } from "../../ts-host/images/create.ts";
 import { CriuWriter } from "../../ts-host/images/criu.ts";
-import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
+import { openCheckpoint } from "../../ts-host/images/open.ts";
 import {
   EM_AARCH64,
   EM_X86_64,

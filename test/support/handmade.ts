@@ -10,7 +10,7 @@ import {
   type VmaEntry,
 } from "../../ts-host/generated/messages.ts";
 import type { CheckpointWriter, FillPages, PageSink } from "../../ts-host/images/checkpoint.ts";
-import { createCheckpoint, type PageOptions } from "../../ts-host/images/open.ts";
+import { createCheckpoint, type PageOptions } from "../../ts-host/images/create.ts";
 
 /** So many pages that are stored. Without `fill` they are zeros, and take no room on the disk. */
 export interface ManyPages {

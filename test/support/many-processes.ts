@@ -1,6 +1,6 @@
 /** A checkpoint of many processes and much memory, which takes little room: its pages are holes. */
 import { FdTypes, type FileEntry } from "../../ts-host/generated/messages.ts";
-import type { PageOptions } from "../../ts-host/images/open.ts";
+import type { PageOptions } from "../../ts-host/images/create.ts";
 import { VMA_ANON_PRIVATE, VMA_FILE_PRIVATE, VMA_HEAP, VMA_REGULAR } from "../../ts-host/kinds/memory/vma.ts";
 import {
   type HandmadeMapping,

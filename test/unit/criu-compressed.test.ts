@@ -6,8 +6,9 @@ import { type TestContext, test } from "node:test";
 import { CriuWasmError, ImageError } from "../../ts-host/errors.ts";
 import type { PagemapEntry } from "../../ts-host/generated/messages.ts";
 import type { CheckpointReader } from "../../ts-host/images/checkpoint.ts";
+import { createCheckpoint } from "../../ts-host/images/create.ts";
 import { parseImage, writeImage } from "../../ts-host/images/framing.ts";
-import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
+import { openCheckpoint } from "../../ts-host/images/open.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
 import { assertSameBytes, mixedPages, randomNumbers } from "../support/pages.ts";
 

@@ -4,12 +4,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { test } from "node:test";
 import { describe, ImageError, UnsupportedError } from "../../ts-host/errors.ts";
+import { createCheckpoint } from "../../ts-host/images/create.ts";
 import { CriuWriter } from "../../ts-host/images/criu.ts";
 import { CriuReader } from "../../ts-host/images/criu-reader.ts";
 import { DirectorySource } from "../../ts-host/images/directory.ts";
 import { NativeWriter } from "../../ts-host/images/native.ts";
 import { NativeReader } from "../../ts-host/images/native-reader.ts";
-import { createCheckpoint, openCheckpoint } from "../../ts-host/images/open.ts";
+import { openCheckpoint } from "../../ts-host/images/open.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
 import { assertSameBytes } from "../support/pages.ts";
 import { pagesWanted, SAMPLES, sampleDirectory, temporaryDirectory } from "../support/samples.ts";

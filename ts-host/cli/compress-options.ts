@@ -1,6 +1,6 @@
 /** Options that say how pages are compressed. */
 import { InvalidArgumentError, Option } from "commander";
-import type { PageOptions } from "../images/open.ts";
+import type { PageOptions } from "../images/create.ts";
 import { PAGE_SIZE } from "../wasm/pages.ts";
 import { size } from "./options.ts";
 

@@ -1,6 +1,6 @@
 /** criu-wasm compress and decompress: a checkpoint of CRIU's format with its pages compressed, or as they are. */
 import { type Command, Option } from "commander";
-import type { PageOptions } from "../images/open.ts";
+import type { PageOptions } from "../images/create.ts";
 import { copyCheckpoint } from "../offline/copy.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { openInput, readsCheckpoint } from "./input.ts";

@@ -3,7 +3,7 @@ import { realpathSync } from "node:fs";
 import { Option } from "commander";
 import { UsageError } from "../errors.ts";
 import type { CheckpointWriter } from "../images/checkpoint.ts";
-import { createCheckpoint, type PageOptions } from "../images/open.ts";
+import { createCheckpoint, type PageOptions } from "../images/create.ts";
 import type { Checkpoint } from "../offline/checkpoint.ts";
 import { onSignal } from "./leftovers.ts";
 

@@ -7,7 +7,8 @@ import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { CriuWasmError } from "../../errors.ts";
 import type { CheckpointReader, PageSource } from "../../images/checkpoint.ts";
-import { createCheckpoint, openCheckpoint, type PageOptions } from "../../images/open.ts";
+import { createCheckpoint, type PageOptions } from "../../images/create.ts";
+import { openCheckpoint } from "../../images/open.ts";
 import { copyCheckpoint } from "../copy.ts";
 import type { Progress } from "../progress.ts";
 

@@ -1,45 +1,85 @@
-// Which page content is already there: an open-addressing table, hash of 192 bits -> number of the page.
+// Which page content is already there: hash of 192 bits -> number of the page. Fresh memory is the dearest thing
+// here, so records lie close together, one after the other, and the open-addressing table holds only their indices.
 
 import { hash0, hash1, hash2 } from "./page";
 
-/** A slot: three words of hash, then the page's number + 1 (0: empty slot). */
-const SLOT: usize = 32;
-const FIRST_CAPACITY: u32 = 1 << 10;
-/** The table stops growing at 128 MiB: 3 million pages, 12 GiB of different content. */
-const LAST_CAPACITY: u32 = 1 << 22;
+/** A record: three words of hash, then the page's number. */
+const RECORD: usize = 28;
+/** Records are kept in blocks, so that they stay where they are as more come. */
+const BLOCK_BITS: u32 = 11;
+const BLOCK_RECORDS: u32 = 1 << BLOCK_BITS;
+
+/** A slot of the table: bits of the hash above, index of a record + 1 below (0: empty slot). */
+const SLOT: usize = 4;
+const INDEX_BITS: u32 = 22;
+const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
+const FIRST_CAPACITY: u32 = 1 << 12;
+/** The table stops growing at 3 million pages, 12 GiB of different content: with the records, 100 MiB. */
+const LAST_CAPACITY: u32 = 1 << INDEX_BITS;
 /** Bytes of a hash where hashes are kept one after the other. */
 export const HASH_SIZE: usize = 24;
 
 let table: usize = 0;
 let capacity: u32 = 0;
 let used: u32 = 0;
+/** Where each block of records is. */
+const blocks = memory.data(4 << (INDEX_BITS - BLOCK_BITS), 4);
+let blockCount: u32 = 0;
 
 export function resetDedup(): void {
-  if (table == 0) growTo(FIRST_CAPACITY);
+  if (table == 0) allocateTable(FIRST_CAPACITY);
   else memory.fill(table, 0, <usize>capacity * SLOT);
   used = 0;
 }
 
-/** The middle bits of a product of the sum: the low bits of an NH sum alone are not evenly spread. */
-// @ts-ignore: decorator
-@inline
-function home(first: u64, second: u64): u32 {
-  return <u32>(((first ^ rotl<u64>(second, 32)) * 0x9e3779b97f4a7c15) >> 32) & (capacity - 1);
-}
-
-function growTo(wanted: u32): void {
-  const old = table;
-  const oldEnd = table + <usize>capacity * SLOT;
+function allocateTable(wanted: u32): void {
   table = heap.alloc(<usize>wanted * SLOT);
   capacity = wanted;
   memory.fill(table, 0, <usize>wanted * SLOT);
-  for (let slot = old; slot < oldEnd; slot += SLOT) {
-    if (load<u32>(slot, 24) == 0) continue;
-    let index = home(load<u64>(slot), load<u64>(slot, 8));
-    while (load<u32>(table + <usize>index * SLOT, 24) != 0) index = (index + 1) & (capacity - 1);
-    memory.copy(table + <usize>index * SLOT, slot, SLOT);
+}
+
+/** A product of the sum, whose upper half is used: the low bits of an NH sum alone are not evenly spread. */
+// @ts-ignore: decorator
+@inline
+function mixed(first: u64, second: u64): u64 {
+  return (first ^ rotl<u64>(second, 32)) * 0x9e3779b97f4a7c15;
+}
+
+// @ts-ignore: decorator
+@inline
+function home(mix: u64): u32 {
+  return <u32>(mix >> 32) & (capacity - 1);
+}
+
+/** What the slot of a hash has above the index. */
+// @ts-ignore: decorator
+@inline
+function tag(mix: u64): u32 {
+  return <u32>(mix >> 32) & ~INDEX_MASK;
+}
+
+// @ts-ignore: decorator
+@inline
+function record(index: u32): usize {
+  return <usize>load<u32>(blocks + ((index >> BLOCK_BITS) << 2)) + <usize>(index & (BLOCK_RECORDS - 1)) * RECORD;
+}
+
+// @ts-ignore: decorator
+@inline
+function slotAt(place: u32): usize {
+  return table + <usize>place * SLOT;
+}
+
+function growTo(wanted: u32): void {
+  heap.free(table);
+  allocateTable(wanted);
+  for (let index: u32 = 0; index < used; index++) {
+    const at = record(index);
+    const mix = mixed(load<u64>(at), load<u64>(at, 8));
+    let place = home(mix);
+    while (load<u32>(slotAt(place)) != 0) place = (place + 1) & (capacity - 1);
+    store<u32>(slotAt(place), tag(mix) | (index + 1));
   }
-  if (old != 0) heap.free(old);
 }
 
 /**
@@ -48,20 +88,30 @@ function growTo(wanted: u32): void {
  */
 function numberOf(first: u64, second: u64, third: u64, fresh: u32): u32 {
   if (used >= (capacity >> 2) * 3 && capacity < LAST_CAPACITY) growTo(capacity << 1);
-  let slot: usize;
-  for (let index = home(first, second); ; index = (index + 1) & (capacity - 1)) {
-    slot = table + <usize>index * SLOT;
-    const page = load<u32>(slot, 24);
-    if (page == 0) break;
-    if (load<u64>(slot) == first && load<u64>(slot, 8) == second && load<u64>(slot, 16) == third) return page - 1;
+  const mix = mixed(first, second);
+  let place = home(mix);
+  for (; ; place = (place + 1) & (capacity - 1)) {
+    const slot = load<u32>(slotAt(place));
+    if (slot == 0) break;
+    if (((slot ^ <u32>(mix >> 32)) & ~INDEX_MASK) != 0) continue;
+    const at = record((slot & INDEX_MASK) - 1);
+    if (load<u64>(at) == first && load<u64>(at, 8) == second && load<u64>(at, 16) == third) return load<u32>(at, 24);
   }
   if (used >= (capacity >> 2) * 3) return fresh;
-  store<u64>(slot, first);
-  store<u64>(slot, second, 8);
-  store<u64>(slot, third, 16);
-  store<u32>(slot, fresh + 1, 24);
+  if (used >> BLOCK_BITS == blockCount) addBlock();
+  const at = record(used);
+  store<u64>(at, first);
+  store<u64>(at, second, 8);
+  store<u64>(at, third, 16);
+  store<u32>(at, fresh, 24);
   used++;
+  store<u32>(slotAt(place), tag(mix) | used);
   return fresh;
+}
+
+function addBlock(): void {
+  store<u32>(blocks + (<usize>blockCount << 2), heap.alloc(<usize>BLOCK_RECORDS * RECORD));
+  blockCount++;
 }
 
 /** The number of the page that was hashed last. */

@@ -22,7 +22,7 @@ export interface PackOptions {
   compress: "none" | Method;
   /** Pages that are compressed together, and read back together: 1 to MAX_REGION_PAGES. */
   regionPages: number;
-  /** Threads that compress and write, this one among them. */
+  /** Threads that compress, this one among them. */
   threads: number;
 }
 
@@ -76,7 +76,7 @@ export class PackWriter {
     this.#file = new OutputFile(path);
     this.#file.write(encodeHeader(id));
     const others = options.compress === "none" ? 0 : options.threads - 1;
-    const shared = shareSlots(others * SLOTS_PER_THREAD, options.regionPages * PAGE_SIZE, method, this.#file);
+    const shared = shareSlots(others * SLOTS_PER_THREAD, options.regionPages * PAGE_SIZE, method);
     this.#slots = new SealSlots(shared);
     for (let thread = 0; thread < others; thread++)
       new Worker(asset("seal-worker.mjs"), { workerData: shared }).unref();
@@ -113,7 +113,7 @@ export class PackWriter {
     }
   }
 
-  /** Writes the regions that are full, or lets another thread do it; with `all`, the last one too. */
+  /** Compresses and writes the regions that are full, or lets another thread compress them; with `all`, the last one too. */
   #seal(all: boolean): void {
     const { regionPages, compress } = this.#options;
     const fresh = this.#packer.freshPages;
@@ -130,24 +130,27 @@ export class PackWriter {
     const done = Math.min(at, fresh);
     if (done === 0) return;
     this.#place(own, compress === "none" ? this.#packer.fresh(0, done) : this.#packer.output);
-    this.#slots.collect((region, placed) => this.#regions.set(region, placed));
+    this.#slots.collect(this.#placeOne);
     this.#packer.take(done);
   }
 
   /** Writes regions that lie one after the other. */
   #place(regions: { region: number; sealed: StoredRegion }[], bytes: Uint8Array): void {
-    let offset = this.#slots.takeEnd(bytes.length);
-    this.#slots.write(bytes, offset);
+    let offset = this.#file.length;
+    this.#file.write(bytes);
     for (const { region, sealed } of regions) {
       this.#regions.set(region, { offset, ...sealed });
       offset += sealed.stored;
     }
   }
 
+  #placeOne = (region: number, sealed: StoredRegion, bytes: Uint8Array): void =>
+    this.#place([{ region, sealed }], bytes);
+
   /** Appends a block of the index; answers its offset. */
   addBlock(bytes: Uint8Array): number {
-    const offset = this.#slots.takeEnd(bytes.length);
-    this.#slots.write(bytes, offset);
+    const offset = this.#file.length;
+    this.#file.write(bytes);
     return offset;
   }
 
@@ -155,17 +158,17 @@ export class PackWriter {
   finish(): PageTable {
     for (const stream of this.#streams) stream.finish();
     this.#seal(true);
-    this.#slots.drain((region, placed) => this.#regions.set(region, placed));
+    this.#slots.drain(this.#placeOne);
     this.#slots.close();
     const trailer = {
       id: this.#id,
-      tableOffset: this.#slots.end,
+      tableOffset: this.#file.length,
       length: this.#length,
       regionPages: this.#options.regionPages,
       regionCount: Math.ceil(this.#length / this.#options.regionPages),
     };
     const { end, summary } = encodeEnd(trailer, this.#regions.entries(trailer.regionCount));
-    this.#slots.write(end, trailer.tableOffset);
+    this.#file.write(end);
     this.#file.close();
     const others = this.#known.packs.filter((pack) => this.#used.has(pack));
     const packs = [...others, { ...summary, first: this.#first }];

@@ -1,14 +1,11 @@
 /**
- * Regions that wait to be compressed and written, in memory that threads share: one thread puts them into slots,
- * any thread takes them from there, compresses them, and writes them to where it finds the end of the pack. Which
- * region comes where in the file is therefore left to chance; the table of regions says it.
+ * Regions that wait to be compressed, in memory that threads share: one thread puts them into slots, any thread takes
+ * them from there and leaves them compressed in their slots, and the first one takes them out again and writes them:
+ * the kernel lets one thread at a time write to a file, and to wait for that costs more than to write.
  */
-import { writeSync } from "node:fs";
 import { CriuWasmError } from "../errors.ts";
-import { fileCall } from "../images/files.ts";
 import { Core } from "../wasm/core.ts";
 import { type Method, RegionSealer, type StoredRegion } from "../wasm/pages.ts";
-import type { PlacedRegion } from "./pack-format.ts";
 
 const FREE = 0;
 const FILLED = 1;
@@ -29,62 +26,44 @@ const PATIENCE = 60_000;
 export interface SharedSlots {
   /** SLOT_WORDS numbers, then as many for each slot. */
   words: SharedArrayBuffer;
-  /** Where the file ends, then for each slot the offset and the checksum of its region. */
-  longs: SharedArrayBuffer;
-  /** The pages. */
-  pages: SharedArrayBuffer;
+  /** For each slot the checksum of its region. */
+  checksums: SharedArrayBuffer;
+  /** For each slot the pages of a region, and then what they are stored as. */
+  contents: SharedArrayBuffer;
   regionBytes: number;
   method: Method;
   /** Compiled once, and made fast where it was used: another thread need not begin anew. */
   core: WebAssembly.Module;
-  /** The pack, open for writing. */
-  fd: number;
-  path: string;
 }
 
-export function shareSlots(
-  count: number,
-  regionBytes: number,
-  method: Method,
-  file: { fd: number; path: string; length: number },
-): SharedSlots {
-  const longs = new SharedArrayBuffer(8 * (1 + 2 * count));
-  new BigInt64Array(longs)[0] = BigInt(file.length);
+export function shareSlots(count: number, regionBytes: number, method: Method): SharedSlots {
   return {
     words: new SharedArrayBuffer(4 * SLOT_WORDS * (1 + count)),
-    longs,
-    pages: new SharedArrayBuffer(count * regionBytes),
+    checksums: new SharedArrayBuffer(8 * count),
+    contents: new SharedArrayBuffer(count * regionBytes),
     regionBytes,
     method,
     core: Core.compiled(),
-    fd: file.fd,
-    path: file.path,
   };
 }
+
+/** Takes a region that was compressed; its bytes hold until the call is over. */
+export type TakeRegion = (index: number, region: StoredRegion, bytes: Uint8Array) => void;
 
 export class SealSlots {
   readonly #shared: SharedSlots;
   readonly #words: Int32Array;
-  readonly #longs: BigInt64Array;
-  readonly #pages: Uint8Array;
+  readonly #checksums: BigUint64Array;
+  readonly #contents: Uint8Array;
   readonly #count: number;
   #sealer: RegionSealer | undefined;
 
   constructor(shared: SharedSlots) {
     this.#shared = shared;
     this.#words = new Int32Array(shared.words);
-    this.#longs = new BigInt64Array(shared.longs);
-    this.#pages = new Uint8Array(shared.pages);
-    this.#count = shared.pages.byteLength / shared.regionBytes;
-  }
-
-  /** Takes `length` bytes at the end of the file; answers their offset. */
-  takeEnd(length: number): number {
-    return Number(Atomics.add(this.#longs, 0, BigInt(length)));
-  }
-
-  get end(): number {
-    return Number(Atomics.load(this.#longs, 0));
+    this.#checksums = new BigUint64Array(shared.checksums);
+    this.#contents = new Uint8Array(shared.contents);
+    this.#count = shared.contents.byteLength / shared.regionBytes;
   }
 
   /** Puts a region into a free slot; false when there is none. */
@@ -92,7 +71,7 @@ export class SealSlots {
     for (let slot = 0; slot < this.#count; slot++) {
       const at = FIRST_SLOT + slot * SLOT_WORDS;
       if (Atomics.load(this.#words, at) !== FREE) continue;
-      this.#pages.set(pages, slot * this.#shared.regionBytes);
+      this.#contents.set(pages, slot * this.#shared.regionBytes);
       this.#words[at + 1] = region;
       this.#words[at + 2] = pages.length;
       Atomics.store(this.#words, at, FILLED);
@@ -104,31 +83,30 @@ export class SealSlots {
   }
 
   /** Hands out the regions that are done, and frees their slots. */
-  collect(region: (index: number, placed: PlacedRegion) => void): void {
+  collect(take: TakeRegion): void {
+    const { regionBytes } = this.#shared;
     for (let slot = 0; slot < this.#count; slot++) {
       const at = FIRST_SLOT + slot * SLOT_WORDS;
       const state = Atomics.load(this.#words, at);
       if (state === FAILED && this.#claim(at, FAILED)) this.#seal(slot);
       else if (state !== DONE) continue;
-      region(this.#words[at + 1], {
-        offset: Number(this.#longs[1 + 2 * slot]),
-        stored: this.#words[at + 3],
-        encoding: this.#words[at + 4],
-        checksum: BigInt.asUintN(64, this.#longs[2 + 2 * slot]),
-      });
+      const stored = this.#words[at + 3];
+      const region = { stored, encoding: this.#words[at + 4], checksum: this.#checksums[slot] };
+      const start = slot * regionBytes;
+      take(this.#words[at + 1], region, this.#contents.subarray(start, start + stored));
       Atomics.store(this.#words, at, FREE);
     }
   }
 
   /** Works with the other threads until no slot is filled. */
-  drain(region: (index: number, placed: PlacedRegion) => void): void {
+  drain(take: TakeRegion): void {
     while (this.workOnce());
     for (let slot = 0; slot < this.#count; slot++) {
       const at = FIRST_SLOT + slot * SLOT_WORDS;
       if (Atomics.wait(this.#words, at, TAKEN, PATIENCE) === "timed-out")
-        throw new CriuWasmError("a thread that compresses does not answer", { file: this.#shared.path });
+        throw new CriuWasmError("a thread that compresses does not answer");
     }
-    this.collect(region);
+    this.collect(take);
   }
 
   /** What a thread of its own does: works until the slots are closed. */
@@ -146,7 +124,7 @@ export class SealSlots {
     Atomics.notify(this.#words, FILLINGS);
   }
 
-  /** Compresses and writes the region of one slot, if one is filled. */
+  /** Compresses the region of one slot, if one is filled. */
   workOnce(): boolean {
     for (let slot = 0; slot < this.#count; slot++) {
       const at = FIRST_SLOT + slot * SLOT_WORDS;
@@ -177,20 +155,11 @@ export class SealSlots {
     const length = this.#words[at + 2];
     this.#sealer ??= new RegionSealer(regionBytes, method);
     const start = slot * regionBytes;
-    this.#sealer.input.set(this.#pages.subarray(start, start + length));
-    const region: StoredRegion = this.#sealer.sealInput(length);
-    const offset = this.takeEnd(region.stored);
-    this.write(this.#sealer.output, offset);
-    this.#words[at + 3] = region.stored;
-    this.#words[at + 4] = region.encoding;
-    this.#longs[1 + 2 * slot] = BigInt(offset);
-    this.#longs[2 + 2 * slot] = BigInt.asIntN(64, region.checksum);
-  }
-
-  /** Writes to the pack at `offset`. */
-  write(bytes: Uint8Array, offset: number): void {
-    const { fd, path } = this.#shared;
-    for (let done = 0; done < bytes.length; )
-      done += fileCall("write", path, () => writeSync(fd, bytes, done, bytes.length - done, offset + done));
+    this.#sealer.input.set(this.#contents.subarray(start, start + length));
+    const { stored, encoding, checksum } = this.#sealer.sealInput(length);
+    this.#contents.set(this.#sealer.output, start);
+    this.#words[at + 3] = stored;
+    this.#words[at + 4] = encoding;
+    this.#checksums[slot] = checksum;
   }
 }

@@ -1,4 +1,4 @@
-/** A thread that compresses and writes regions of a pack. */
+/** A thread that compresses regions of a pack. */
 import { workerData } from "node:worker_threads";
 import { Core } from "../wasm/core.ts";
 import { SealSlots, type SharedSlots } from "./seal-slots.ts";

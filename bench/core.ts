@@ -97,6 +97,17 @@ class Native {
     return out.trim().split(/\s+/).map(Number);
   }
 
+  /** Runs the program once for each list of arguments, one after the other. */
+  inTurn(runs: string[][]): void {
+    for (const args of runs) this.run(...args);
+  }
+
+  /** The same, all at once. */
+  atOnce(runs: string[][]): void {
+    const script = `${runs.map((args) => `"$0" ${args.join(" ")} &`).join(" ")} wait`;
+    execFileSync("sh", ["-c", script, this.#program]);
+  }
+
   ms(...args: (string | number)[]): number {
     return this.run(...args)[0] / 1e6;
   }
@@ -284,22 +295,35 @@ setFlagsFromString("--expose-gc");
  */
 const collectGarbage: () => void = runInNewContext("gc");
 
-function dumpPack(
-  path: string,
-  pid: number,
-  address: bigint,
-  length: number,
-  options: PackOptions,
-): PageTable {
-  const writer = new PackWriter(path, new Uint8Array(16), options);
+/** Memory of a process. */
+interface Memory {
+  pid: number;
+  address: bigint;
+  length: number;
+}
+
+function dumpInto(writer: PackWriter, { pid, address, length }: Memory): PageTable {
   writer
     .stream(1)
     .append(length / PAGE_SIZE, (view, offset) => readMemory(pid, address + BigInt(offset), view));
   return writer.finish();
 }
 
+function dumpPack(path: string, memory: Memory, options: PackOptions): PageTable {
+  return dumpInto(new PackWriter(path, new Uint8Array(16), options), memory);
+}
+
+const stopped = new Int32Array(new SharedArrayBuffer(4));
+
+/** The time on the clock when the other threads have begun, as they do while a dump looks at all but the memory. */
+function elapsedOnceBegun(path: string, memory: Memory, options: PackOptions): number {
+  const writer = new PackWriter(path, new Uint8Array(16), options);
+  Atomics.wait(stopped, 0, 0, 200);
+  return elapsed(() => dumpInto(writer, memory));
+}
+
 /** As `--format criu` writes pages; left incomplete, which says nothing of the path. */
-function dumpRaw(path: string, pid: number, address: bigint, length: number): void {
+function dumpRaw(path: string, { pid, address, length }: Memory): void {
   new CriuWriter(path)
     .pages()
     .append(length / PAGE_SIZE, (view, offset) => readMemory(pid, address + BigInt(offset), view));
@@ -323,84 +347,92 @@ async function benchPaths(native: Native, folder: string, memories: Map<string, 
   writeFileSync(file, all);
   const { child, address } = await mapped(native, "hold", file);
   try {
-    const pid = child.pid!;
-    const from = `0x${address.toString(16)}`;
-    const paths = { ours: join(folder, "ours"), raw: join(folder, "raw"), theirs: join(folder, "theirs") };
-    const theirs = (mode: string) => native.ms("dump", pid, from, all.length, paths.theirs, mode);
+    const memory: Memory = { pid: child.pid!, address, length: all.length };
+    const names = ["ours", "raw", "theirs", "beside"];
+    const [ours, raw, theirs, beside] = names.map((name) => join(folder, name));
+    const inC = (mode: string) => native.ms(...nativeDump(memory, theirs, mode));
     const lz4 = (threads: number): PackOptions => ({ compress: "lz4", regionPages: 16, threads });
+    const none: PackOptions = { compress: "none", regionPages: 16, threads: 1 };
+    const halves = halvesOf(memory).map((half, index) => nativeDump(half, [theirs, beside][index], "lz4"));
     const contenders: Record<string, () => number> = {
-      "C, lz4": () => theirs("lz4"),
-      "lz4, 1": () => timed(() => dumpPack(paths.ours, pid, address, all.length, lz4(1))),
-      "clock, 1": () => elapsed(() => dumpPack(paths.ours, pid, address, all.length, lz4(1))),
-      "clock, 2": () => elapsed(() => dumpPack(paths.ours, pid, address, all.length, lz4(2))),
-      "C, raw": () => theirs("raw"),
-      raw: () => timed(() => dumpRaw(paths.raw, pid, address, all.length)),
-      dedup: () =>
-        timed(() =>
-          dumpPack(paths.ours, pid, address, all.length, { compress: "none", regionPages: 16, threads: 1 }),
-        ),
+      "C, lz4": () => inC("lz4"),
+      "lz4, 1": () => timed(() => dumpPack(ours, memory, lz4(1))),
+      "clock, 1": () => elapsedOnceBegun(ours, memory, lz4(1)),
+      "clock, 2": () => elapsedOnceBegun(ours, memory, lz4(2)),
+      "clock, 2 and start": () => elapsed(() => dumpPack(ours, memory, lz4(2))),
+      "C, in turn": () => elapsed(() => native.inTurn(halves)),
+      "C, at once": () => elapsed(() => native.atOnce(halves)),
+      "C, raw": () => inC("raw"),
+      raw: () => timed(() => dumpRaw(raw, memory)),
+      dedup: () => timed(() => dumpPack(ours, memory, none)),
     };
     const times = new Map<string, Series>(Object.keys(contenders).map((name) => [name, []]));
     for (let run = 0; run <= RUNS; run++)
       for (const [name, contender] of Object.entries(contenders)) {
-        for (const path of Object.values(paths)) rmSync(path, { recursive: true, force: true });
+        for (const path of [ours, raw, theirs, beside]) rmSync(path, { recursive: true, force: true });
         collectGarbage();
         const time = contender();
         if (run > 0) times.get(name)!.push(time);
       }
     const { length } = all;
     const of = (name: string) => times.get(name)!;
+    const ideal = spread(of("C, in turn")).median / spread(of("C, at once")).median;
+    const note = `two programs in C at once: ${ideal.toFixed(2)}`;
     report("memory to store, LZ4, one thread", length, of("lz4, 1"), of("C, lz4"), 0.75, 0.95);
-    report("the same with two threads, against one", length, of("clock, 2"), of("clock, 1"), 1.7, 1.95);
+    report("the same with two threads, against one", length, of("clock, 2"), of("clock, 1"), 1.7, 1.95, note);
+    report("and with the start of the second", length, of("clock, 2 and start"), of("clock, 1"));
     report("memory to store, neither compressed nor compared", length, of("raw"), of("C, raw"), 0.95, 1.1);
     report("the same with dedup", length, of("dedup"), of("C, raw"), 0.6, 0.8);
-    await benchReading(native, folder, pid, address, all);
+    await benchReading(native, folder, memory, all);
   } finally {
     child.kill("SIGKILL");
   }
 }
 
-async function benchReading(
-  native: Native,
-  folder: string,
-  pid: number,
-  address: bigint,
-  all: Buffer,
-): Promise<void> {
+/** The arguments of core.c. */
+function nativeDump({ pid, address, length }: Memory, path: string, mode: string): string[] {
+  return ["dump", `${pid}`, `0x${address.toString(16)}`, `${length}`, path, mode];
+}
+
+function halvesOf({ pid, address, length }: Memory): Memory[] {
+  const half = Math.ceil(length / 2 / REGION) * REGION;
+  return [
+    { pid, address, length: half },
+    { pid, address: address + BigInt(half), length: length - half },
+  ];
+}
+
+/** Both sides move bytes to memory that was touched before. */
+async function benchReading(native: Native, folder: string, memory: Memory, all: Buffer): Promise<void> {
   const pack = join(folder, "pack");
-  const table = dumpPack(pack, pid, address, all.length, { compress: "lz4", regionPages: 16, threads: 1 });
-  const [ours, theirs]: Series[] = [[], []];
-  for (let run = 0; run <= RUNS; run++) {
-    const room = await mapped(native, "room", `${all.length}`);
-    const to = room.child.pid!;
-    collectGarbage();
-    const time = timed(() => {
-      const reader = new PageReader(table, () => new InputFile(pack));
-      reader
-        .stream(table.streams[0])
-        .read(0, all.length / PAGE_SIZE, (view, offset) =>
-          writeMemory(to, room.address + BigInt(offset), view),
-        );
-      reader.close();
-    });
-    const back = Buffer.alloc(run === 0 ? all.length : 0);
-    readMemory(to, room.address, back);
-    room.child.kill("SIGKILL");
-    if (run === 0 && !all.equals(back)) throw new Error("what was read back is not what was written");
-    const other = native.ms("read", join(folder, "all"));
-    if (run > 0) ours.push(time);
-    if (run > 0) theirs.push(other);
+  const table = dumpPack(pack, memory, { compress: "lz4", regionPages: 16, threads: 1 });
+  const { child, address } = await mapped(native, "room", `${all.length}`);
+  const reader = new PageReader(table, () => new InputFile(pack));
+  try {
+    const stream = reader.stream(table.streams[0]);
+    const restore = () =>
+      stream.read(0, all.length / PAGE_SIZE, (view, offset) =>
+        writeMemory(child.pid!, address + BigInt(offset), view),
+      );
+    restore();
+    const back = Buffer.alloc(all.length);
+    readMemory(child.pid!, address, back);
+    if (!all.equals(back)) throw new Error("what was read back is not what was written");
+    const [ours, inC, plain]: Series[] = [[], [], []];
+    const raw = join(folder, "all");
+    for (let run = 0; run < RUNS; run++) {
+      ours.push(timed(restore));
+      inC.push(native.ms("restore", raw, `${child.pid}`, `0x${address.toString(16)}`));
+      plain.push(native.ms("read", raw));
+    }
+    const smaller = `${(all.length / statSync(pack).size).toFixed(2)} times smaller`;
+    const note = "native: nothing checked, and not from a file";
+    report("store to a process's memory, LZ4, against C", all.length, ours, inC, 0.75, 0.95, note);
+    report("the same against read() of the raw pages", all.length, ours, plain, "", "", smaller);
+  } finally {
+    reader.close();
+    child.kill("SIGKILL");
   }
-  const smaller = `${(all.length / statSync(pack).size).toFixed(2)} times smaller`;
-  report(
-    "store to a process's fresh memory, LZ4, against read()",
-    all.length,
-    ours,
-    theirs,
-    0.7,
-    1.2,
-    smaller,
-  );
 }
 
 /** Prints a row for each figure; skips what needs a compiler, liblz4 or root. */

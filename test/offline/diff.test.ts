@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { createCheckpoint } from "../../ts-host/images/create.ts";
@@ -111,9 +111,16 @@ test("pages of two checkpoints in one store are compared by where they lie and b
     return { pages, read };
   };
   assert.deepEqual(differences(), { pages: 500, read: 0 });
-  // Where hashes are gone, those that lie elsewhere are read.
-  const [hashes] = readdirSync(join(store, "packs")).filter((name) => name.endsWith(".hashes"));
-  rmSync(join(store, "packs", hashes));
+  // Where hashes are damaged, or gone, those that lie elsewhere are read.
+  const [name] = readdirSync(join(store, "packs")).filter((each) => each.endsWith(".hashes"));
+  const hashes = join(store, "packs", name);
+  const content = readFileSync(hashes);
+  content[content.length >> 1] ^= 1;
+  for (const damaged of [content, content.subarray(0, 100), content.subarray(0, 10)]) {
+    writeFileSync(hashes, damaged);
+    assert.deepEqual(differences(), { pages: 500, read: 3 });
+  }
+  rmSync(hashes);
   assert.deepEqual(differences(), { pages: 500, read: 3 });
   // Without the store every page is read.
   assert.equal(compared(join(folder, "criu-before"), join(folder, "criu-after"))[0].read, 500);

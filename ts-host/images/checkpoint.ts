@@ -79,9 +79,10 @@ export interface PagePlace {
 export interface StoredHashes {
   /** Id of the store. */
   store: string;
-  /** As many bytes for each page. */
-  bytes: Uint8Array;
-  bytesPerPage: number;
+  /** Bytes of each. */
+  size: number;
+  /** Puts that of a page, by its number in the pack, to the beginning of `into`. */
+  copy(page: number, into: Uint8Array): void;
 }
 
 /** What the pages of a checkpoint take. */

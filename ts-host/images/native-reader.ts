@@ -1,7 +1,7 @@
 /** Reading the native format, of which native.ts is the other half. Runs wherever the core does. */
 import { CriuWasmError, ImageError } from "../errors.ts";
 import type { ImageKind } from "../generated/messages.ts";
-import { decodeHashes, MAX_HASHES } from "../store/hashes-file.ts";
+import { HashesFile } from "../store/hashes-file.ts";
 import { PageReader } from "../store/page-reader.ts";
 import type { NumberedPack, PageTable } from "../store/page-table.ts";
 import { decodePageTable } from "../store/page-table.ts";
@@ -144,6 +144,10 @@ function openOrHint(store: FileSource, name: string): RandomFile {
   }
 }
 
+interface StoredHashesFile extends StoredHashes {
+  close(): void;
+}
+
 /** Reads a native checkpoint. */
 export class NativeReader implements CheckpointReader {
   readonly format = "native";
@@ -154,7 +158,7 @@ export class NativeReader implements CheckpointReader {
   readonly #table: PageTable;
   readonly #pages: PageReader;
   readonly #source: FileSource;
-  readonly #hashes = new Map<string, StoredHashes | undefined>();
+  readonly #hashes = new Map<string, StoredHashesFile | undefined>();
 
   constructor(source: FileSource) {
     this.#source = source;
@@ -246,19 +250,25 @@ export class NativeReader implements CheckpointReader {
   }
 
   hashes(pack: string): StoredHashes | undefined {
-    if (!this.#hashes.has(pack)) this.#hashes.set(pack, this.#readHashes(pack));
+    if (!this.#hashes.has(pack)) this.#hashes.set(pack, this.#openHashes(pack));
     return this.#hashes.get(pack);
   }
 
-  #readHashes(pack: string): StoredHashes | undefined {
+  #openHashes(pack: string): StoredHashesFile | undefined {
     const block = this.#blocks.get(STORE);
     if (block === undefined) return undefined;
     const { id, paths } = decodeStoreLocation(this.#bytesOf(block), this.#file, block.offset);
     for (const path of paths) {
       try {
         const file = this.#source.elsewhere?.(path).open(storedHashesName(pack));
-        const found = file && decodeHashes(readWhole(file, MAX_HASHES), file.path, pack);
-        if (found !== undefined) return { store: hex(id), bytes: found.hashes, bytesPerPage: HASH_SIZE };
+        const found = file && HashesFile.open(file, pack);
+        if (found !== undefined)
+          return {
+            store: hex(id),
+            size: HASH_SIZE,
+            copy: (page, into) => found.copy(page, into),
+            close: () => found.close(),
+          };
       } catch (error) {
         // Not there, or damaged: they say nothing then.
         if (!(error instanceof ImageError)) throw error;
@@ -277,6 +287,7 @@ export class NativeReader implements CheckpointReader {
   }
 
   close(): void {
+    for (const hashes of this.#hashes.values()) hashes?.close();
     this.#pages.close();
   }
 }

@@ -4,7 +4,7 @@
  * one store are different: neither are read.
  */
 import { sameBytes } from "../images/binary.ts";
-import type { StoredHashes } from "../images/checkpoint.ts";
+import type { CheckpointReader, StoredHashes } from "../images/checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Mapping } from "./mapping.ts";
 import { type Content, drainPiece, inParts, type Piece } from "./memory.ts";
@@ -214,7 +214,8 @@ interface Place {
   count: number;
   file: string | undefined;
   page: number;
-  hashes?: StoredHashes;
+  /** Where `file` is a pack: who knows its hashes. */
+  reader?: CheckpointReader;
 }
 
 const ZEROS = "zeros";
@@ -228,7 +229,7 @@ function placesOf(content: Content, pages: number): Place[] {
     count,
     file: pack ?? ZEROS,
     page,
-    hashes: pack === undefined ? undefined : reader.hashes?.(pack),
+    ...(pack === undefined ? {} : { reader }),
   }));
 }
 
@@ -246,13 +247,8 @@ function* verdicts(
     const [from, to] = [a.page + leftDone, b.page + rightDone];
     if (a.file !== undefined && a.file === b.file && (a.file === ZEROS || from === to)) {
       yield { count, verdict: "same" };
-    } else if (a.hashes === undefined || a.hashes.store !== b.hashes?.store) {
-      yield { count, verdict: "unknown" };
     } else {
-      for (let page = 0; page < count; page++) {
-        const isOther = !sameBytes(hashOf(a.hashes, from + page), hashOf(b.hashes, to + page));
-        yield { count: 1, verdict: isOther ? "different" : "unknown" };
-      }
+      yield* verdictsOfHashes(hashesOf(a), from, hashesOf(b), to, count);
     }
     leftDone += count;
     rightDone += count;
@@ -261,8 +257,28 @@ function* verdicts(
   }
 }
 
-function hashOf({ bytes, bytesPerPage }: StoredHashes, page: number): Uint8Array {
-  return bytes.subarray(page * bytesPerPage, (page + 1) * bytesPerPage);
+function hashesOf({ file, reader }: Place): StoredHashes | undefined {
+  return file === undefined ? undefined : reader?.hashes?.(file);
+}
+
+function* verdictsOfHashes(
+  left: StoredHashes | undefined,
+  from: number,
+  right: StoredHashes | undefined,
+  to: number,
+  count: number,
+): Generator<{ count: number; verdict: Verdict }> {
+  if (left === undefined || left.store !== right?.store) {
+    yield { count, verdict: "unknown" };
+    return;
+  }
+  const [before, after] = [new Uint8Array(left.size), new Uint8Array(left.size)];
+  for (let page = 0; page < count; page++) {
+    left.copy(from + page, before);
+    right.copy(to + page, after);
+    const isOther = !sameBytes(before, after);
+    yield { count: 1, verdict: isOther ? "different" : "unknown" };
+  }
 }
 
 const WORDS = PAGE_SIZE / 4;

@@ -102,8 +102,18 @@ function ready() {
 
 /** XXH64 of `bytes`. */
 export function checksum(bytes: Uint8Array): bigint {
+  return checksumOf([bytes]);
+}
+
+/** XXH64 of bytes that are in parts, each of which is done with when the next is asked for. */
+export function checksumOf(parts: Iterable<Uint8Array>): bigint {
   const sum = ready().checksum;
-  sum.add(bytes);
+  try {
+    for (const part of parts) sum.add(part);
+  } catch (error) {
+    sum.end();
+    throw error;
+  }
   return sum.end();
 }
 

@@ -8,6 +8,7 @@ import {
   openSync,
   readSync,
   writeSync,
+  writevSync,
 } from "node:fs";
 import { ImageError, SystemCallError } from "../errors.ts";
 import type { RandomFile } from "./source.ts";
@@ -65,6 +66,17 @@ export class OutputFile {
       );
     }
     this.#length += bytes.length;
+  }
+
+  /** Writes `parts`, one after the other, in one call as a rule. */
+  writeAll(parts: Uint8Array[]): void {
+    if (parts.length === 0) return;
+    let written = fileCall("write", this.path, () => writevSync(this.fd, parts, this.#length));
+    this.#length += written;
+    for (const part of parts) {
+      this.write(part.subarray(Math.min(written, part.length)));
+      written -= Math.min(written, part.length);
+    }
   }
 
   /** Has `put` write `count` bytes to byte `offset` of the open file `fd`. */

@@ -4,19 +4,11 @@ import { asset } from "../assets.ts";
 import { CriuWasmError } from "../errors.ts";
 import type { FillPages, PageSink } from "../images/checkpoint.ts";
 import { OutputFile } from "../images/files.ts";
-import {
-  CHUNK_PAGES,
-  type Method,
-  newHashKey,
-  PAGE_SIZE,
-  PagePacker,
-  type StoredRegion,
-  ZERO_PAGE,
-} from "../wasm/pages.ts";
+import { CHUNK_PAGES, type Method, newHashKey, PAGE_SIZE, PagePacker, ZERO_PAGE } from "../wasm/pages.ts";
 import { checksum } from "../wasm/sums.ts";
 import { encodeEnd, encodeHeader, type PlacedRegion, REGION_ENTRY } from "./pack-format.ts";
 import { BLOCK_EXTENTS, type NumberedPack, type PageTable, packOf, type StreamTable } from "./page-table.ts";
-import { SealSlots, shareSlots } from "./seal-slots.ts";
+import { type NumberedRegion, type SealedRegion, SealSlots, shareSlots } from "./seal-slots.ts";
 
 export interface PackOptions {
   compress: "none" | Method;
@@ -117,35 +109,42 @@ export class PackWriter {
   #seal(all: boolean): void {
     const { regionPages, compress } = this.#options;
     const fresh = this.#packer.freshPages;
-    const own: { region: number; sealed: StoredRegion }[] = [];
+    const own: NumberedRegion[] = [];
     let at = 0;
     for (; at + regionPages <= fresh || (all && at < fresh); at += regionPages) {
       const pages = Math.min(regionPages, fresh - at);
       const region = Math.floor(this.#length / regionPages);
       this.#length += pages;
-      if (compress === "none") own.push({ region, sealed: this.#packer.leave(at, pages) });
+      if (compress === "none") own.push({ region, ...this.#packer.leave(at, pages) });
       else if (!this.#slots.offer(this.#packer.fresh(at, pages), region))
-        own.push({ region, sealed: this.#packer.seal(at, pages) });
+        own.push({ region, ...this.#packer.seal(at, pages) });
     }
     const done = Math.min(at, fresh);
     if (done === 0) return;
-    this.#place(own, compress === "none" ? this.#packer.fresh(0, done) : this.#packer.output);
-    this.#slots.collect(this.#placeOne);
+    const bytes = compress === "none" ? this.#packer.fresh(0, done) : this.#packer.output;
+    this.#place(own, [bytes]);
+    this.#slots.collect(this.#placeCollected);
     this.#packer.take(done);
   }
 
-  /** Writes regions that lie one after the other. */
-  #place(regions: { region: number; sealed: StoredRegion }[], bytes: Uint8Array): void {
+  /** Writes regions, whose bytes are `parts` one after the other. */
+  #place(regions: NumberedRegion[], parts: Uint8Array[]): void {
     let offset = this.#file.length;
-    this.#file.write(bytes);
-    for (const { region, sealed } of regions) {
-      this.#regions.set(region, { offset, ...sealed });
-      offset += sealed.stored;
+    this.#file.writeAll(parts);
+    for (const { region, stored, encoding, checksum } of regions) {
+      this.#regions.set(region, { offset, stored, encoding, checksum });
+      offset += stored;
     }
   }
 
-  #placeOne = (region: number, sealed: StoredRegion, bytes: Uint8Array): void =>
-    this.#place([{ region, sealed }], bytes);
+  /** As they are numbered: neighbours can be read at once. */
+  #placeCollected = (regions: SealedRegion[]): void => {
+    regions.sort((a, b) => a.region - b.region);
+    this.#place(
+      regions,
+      regions.map(({ bytes }) => bytes),
+    );
+  };
 
   /** Appends a block of the index; answers its offset. */
   addBlock(bytes: Uint8Array): number {
@@ -158,7 +157,7 @@ export class PackWriter {
   finish(): PageTable {
     for (const stream of this.#streams) stream.finish();
     this.#seal(true);
-    this.#slots.drain(this.#placeOne);
+    this.#slots.drain(this.#placeCollected);
     this.#slots.close();
     const trailer = {
       id: this.#id,

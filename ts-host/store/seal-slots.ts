@@ -47,8 +47,18 @@ export function shareSlots(count: number, regionBytes: number, method: Method): 
   };
 }
 
-/** Takes a region that was compressed; its bytes hold until the call is over. */
-export type TakeRegion = (index: number, region: StoredRegion, bytes: Uint8Array) => void;
+/** A region, and its number. */
+export interface NumberedRegion extends StoredRegion {
+  region: number;
+}
+
+/** A region that was compressed, and what it is stored as. */
+export interface SealedRegion extends NumberedRegion {
+  bytes: Uint8Array;
+}
+
+/** Takes regions, in any order; their bytes hold until the call is over. */
+export type TakeRegions = (sealed: SealedRegion[]) => void;
 
 export class SealSlots {
   readonly #shared: SharedSlots;
@@ -82,24 +92,36 @@ export class SealSlots {
     return false;
   }
 
-  /** Hands out the regions that are done, and frees their slots. */
-  collect(take: TakeRegion): void {
-    const { regionBytes } = this.#shared;
+  /** Hands out the regions that are done, all at once, and frees their slots. */
+  collect(take: TakeRegions): void {
+    const done: number[] = [];
     for (let slot = 0; slot < this.#count; slot++) {
       const at = FIRST_SLOT + slot * SLOT_WORDS;
       const state = Atomics.load(this.#words, at);
       if (state === FAILED && this.#claim(at, FAILED)) this.#seal(slot);
       else if (state !== DONE) continue;
-      const stored = this.#words[at + 3];
-      const region = { stored, encoding: this.#words[at + 4], checksum: this.#checksums[slot] };
-      const start = slot * regionBytes;
-      take(this.#words[at + 1], region, this.#contents.subarray(start, start + stored));
-      Atomics.store(this.#words, at, FREE);
+      done.push(slot);
     }
+    if (done.length === 0) return;
+    take(done.map((slot) => this.#sealed(slot)));
+    for (const slot of done) Atomics.store(this.#words, FIRST_SLOT + slot * SLOT_WORDS, FREE);
+  }
+
+  #sealed(slot: number): SealedRegion {
+    const at = FIRST_SLOT + slot * SLOT_WORDS;
+    const stored = this.#words[at + 3];
+    const start = slot * this.#shared.regionBytes;
+    return {
+      region: this.#words[at + 1],
+      stored,
+      encoding: this.#words[at + 4],
+      checksum: this.#checksums[slot],
+      bytes: this.#contents.subarray(start, start + stored),
+    };
   }
 
   /** Works with the other threads until no slot is filled. */
-  drain(take: TakeRegion): void {
+  drain(take: TakeRegions): void {
     while (this.workOnce());
     for (let slot = 0; slot < this.#count; slot++) {
       const at = FIRST_SLOT + slot * SLOT_WORDS;

@@ -204,8 +204,8 @@ export class PageHasher {
 
 /** Regions that an unpacker keeps decompressed, for pages that are wanted one by one: 4 MiB at most. */
 export const REGION_SLOTS = 16;
-/** Pages that an unpacker gathers before they are handed out: 1 MiB. */
-export const GATHERED_PAGES = 256;
+/** Pages that an unpacker gathers before they are handed out: 512 KiB, to be summed while it is in the cache. */
+export const GATHERED_PAGES = 128;
 const SLOT_SIZE = MOST_REGION_BYTES;
 
 /** Opens regions of packs, into slots or straight to where their pages are gathered. */

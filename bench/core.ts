@@ -322,11 +322,13 @@ function elapsedOnceBegun(path: string, memory: Memory, options: PackOptions): n
   return elapsed(() => dumpInto(writer, memory));
 }
 
-/** As `--format criu` writes pages; left incomplete, which says nothing of the path. */
+/** As `--format criu` writes pages; never published, which says nothing of the path. */
 function dumpRaw(path: string, { pid, address, length }: Memory): void {
-  new CriuWriter(path)
+  const writer = new CriuWriter(path);
+  writer
     .pages()
     .append(length / PAGE_SIZE, (view, offset) => readMemory(pid, address + BigInt(offset), view));
+  for (const _ of writer.finish());
 }
 
 const COPIES = 3;

@@ -70,7 +70,6 @@ export class OutputFile {
 
   /** Writes `parts`, one after the other, in one call as a rule. */
   writeAll(parts: Uint8Array[]): void {
-    if (parts.length === 0) return;
     let written = fileCall("write", this.path, () => writevSync(this.fd, parts, this.#length));
     this.#length += written;
     for (const part of parts) {

@@ -1,15 +1,6 @@
 /** What the image code needs of the system it runs on: here Node. portable.ts has the same names. */
 import { randomFillSync } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asset } from "../assets.ts";
@@ -32,7 +23,7 @@ export function randomBytes(length: number): Uint8Array {
   if (!existsSync(RANDOM)) return randomFillSync(bytes);
   const fd = openSync(RANDOM, "r");
   try {
-    for (let done = 0; done < length; ) done += readSync(fd, bytes, done, length - done, null);
+    readFully(fd, RANDOM, bytes, 0);
   } finally {
     closeSync(fd);
   }

@@ -129,6 +129,7 @@ export class PackWriter {
 
   /** Writes regions, whose bytes are `parts` one after the other. */
   #place(regions: NumberedRegion[], parts: Uint8Array[]): void {
+    if (regions.length === 0) return;
     let offset = this.#file.length;
     this.#file.writeAll(parts);
     for (const { region, stored, encoding, checksum } of regions) {

@@ -8,7 +8,14 @@ import { convert } from "../../ts-host/offline/convert.ts";
 import { diff, isDifferent, type ProcessDiff } from "../../ts-host/offline/diff.ts";
 import { openDirectory } from "../../ts-host/offline/node.ts";
 import { DEFAULT_PACK_OPTIONS } from "../../ts-host/store/pack-writer.ts";
-import { type HandmadeProcess, pageOf, pageWith, writeHandmade } from "../support/handmade.ts";
+import {
+  type HandmadeMapping,
+  type HandmadeProcess,
+  pageOf,
+  pageWith,
+  writeHandmade,
+} from "../support/handmade.ts";
+import { randomNumbers } from "../support/pages.ts";
 import { changedSample, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
 import { runCli } from "../support/victim.ts";
 
@@ -125,6 +132,85 @@ test("pages of two checkpoints in one store are compared by where they lie and b
   // Without the store every page is read.
   assert.equal(compared(join(folder, "criu-before"), join(folder, "criu-after"))[0].read, 500);
 });
+
+/** Memory as it is compared: by the number of each page that is mapped, which of some contents it has; 0: zeros. */
+type Contents = Map<number, number>;
+
+const contentPages = [
+  new Uint8Array(4096),
+  ...Array.from({ length: 40 }, (_, index) => pageOf(`page ${index} `)),
+];
+
+/** Mappings with gaps between them; what they hold, most of it as it was before, is noted. */
+function randomMappings(random: () => number, most: number, old: Contents, now: Contents): HandmadeMapping[] {
+  const upTo = (limit: number) => Math.floor(random() * limit);
+  let next = 16;
+  return Array.from({ length: 4 }, () => {
+    const first = next + upTo(3);
+    const contents = Array.from({ length: 1 + upTo(most) }, (_, index) => {
+      const same = random() < 0.9 ? old.get(first + index) : undefined;
+      return same ?? upTo(contentPages.length);
+    });
+    for (const [index, content] of contents.entries()) now.set(first + index, content);
+    next = first + contents.length;
+    const fill = (view: Uint8Array, offset: number) => {
+      for (let at = 0; at < view.length; at += 4096)
+        view.set(contentPages[contents[(offset + at) / 4096]], at);
+    };
+    const isOneEntry = random() < 0.5;
+    const pages = contents.map((content) =>
+      content === 0 && random() < 0.5 ? "zero" : contentPages[content],
+    );
+    return { start: BigInt(first) * 4096n, pages: isOneEntry ? { count: contents.length, fill } : pages };
+  });
+}
+
+const pagesOf = (list: { start: bigint; pages: number }[]) =>
+  list.flatMap(({ start, pages }) =>
+    Array.from({ length: pages }, (_, page) => Number(start / 4096n) + page),
+  );
+
+// The last has more extents than are in one block of the index.
+for (const [seed, most] of [...Array.from({ length: 8 }, (_, index) => [index, 60]), [8, 6000]]) {
+  test(`memory at random, by its places and by its bytes (${seed})`, (t) => {
+    const folder = temporaryDirectory(t);
+    const random = randomNumbers(seed);
+    const made = ["before", "between", "after"].map(() => new Map<number, number>());
+    for (const [index, name] of ["before", "between", "after"].entries()) {
+      const mappings = randomMappings(random, most, made[index - 1] ?? new Map(), made[index]);
+      writeHandmade(join(folder, `criu-${name}`), [{ pid: 5, mappings }]);
+      convert(
+        openCheckpoint(join(folder, `criu-${name}`)),
+        createCheckpoint(join(folder, name), "native", {
+          ...DEFAULT_PACK_OPTIONS,
+          store: join(folder, "store"),
+        }),
+      );
+    }
+    const [old, , young] = made;
+    const both = [...young.keys()].filter((page) => old.has(page));
+    const changed = both.filter((page) => old.get(page) !== young.get(page));
+    for (const [before, after] of [
+      ["before", "after"],
+      ["criu-before", "after"],
+      ["before", "criu-after"],
+    ]) {
+      const [found] = compared(join(folder, before), join(folder, after));
+      assert.deepEqual(
+        found.memory.flatMap((each) => pagesOf(each.changed)),
+        changed,
+      );
+      assert.deepEqual(
+        found.memory.flatMap((each) => pagesOf(each.added)),
+        [...young.keys()].filter((page) => !old.has(page)),
+      );
+      assert.equal(found.compared, both.length);
+      // Zeros have no hash.
+      const isRead = (page: number) => (old.get(page) === 0) !== (young.get(page) === 0);
+      if (before === "before" && after === "after") assert.equal(found.read, both.filter(isRead).length);
+    }
+  });
+}
 
 test("descriptors and registers", (t) => {
   const before = sampleDirectory(t, "zoo");

@@ -56,8 +56,8 @@ export interface PageSource {
   read(first: number, count: number, drain: DrainPages): void;
   /** Reads as many pages as `into` has room for. Only where they lie in the file as they are: `readPages` does it anywhere. */
   readDirectly?(first: number, into: Uint8Array): void;
-  /** Where pages lie, in order, without reading them; absent where the format has each page in one place. */
-  places?(first: number, count: number): Iterable<PagePlace>;
+  /** Where `count` pages lie, without reading them; absent where the format has each page in one place. */
+  places?(first: number, count: number): PlaceCursor;
 }
 
 /** Reads whole pages from page `first` on, as many as `into` has room for. */
@@ -66,23 +66,29 @@ export function readPages(source: PageSource, first: number, into: Uint8Array): 
   else source.read(first, into.length / PAGE_SIZE, (view, offset) => into.set(view, offset));
 }
 
-/** Consecutive pages in one pack. Two pages that lie in one place, also of different checkpoints, are equal. */
-export interface PagePlace {
-  count: number;
+/**
+ * Goes over pages in order, from one place that some of them lie in to the next. Two pages that lie in one place, also
+ * of different checkpoints, are equal.
+ */
+export interface PlaceCursor {
+  /** Consecutive pages in the place; 0: all were gone over. */
+  readonly count: number;
   /** Id of the pack; undefined: the pages are zeros, and lie nowhere. */
-  pack: string | undefined;
-  /** Number of the first of them in the pack. */
-  page: number;
+  readonly pack: string | undefined;
+  /** Number of the first of them in the pack; 0 for zeros. */
+  readonly page: number;
+  /** Goes on by as many pages, at most those of the place. */
+  skip(count: number): void;
 }
 
 /** Hashes of the pages of a pack. Pages of one store whose hashes differ are different. */
 export interface StoredHashes {
   /** Id of the store. */
   store: string;
-  /** Bytes of each. */
-  size: number;
-  /** Puts that of a page, by its number in the pack, to the beginning of `into`. */
-  copy(page: number, into: Uint8Array): void;
+  /** 32-bit words of each. */
+  words: number;
+  /** A word of that of a page, by its number in the pack. */
+  word(page: number, index: number): number;
 }
 
 /** What the pages of a checkpoint take. */

@@ -1,11 +1,10 @@
 /** Reading the native format, of which native.ts is the other half. Runs wherever the core does. */
 import { CriuWasmError, ImageError } from "../errors.ts";
 import type { ImageKind } from "../generated/messages.ts";
-import { HashesFile } from "../store/hashes-file.ts";
+import { HASH_WORDS, HashesFile } from "../store/hashes-file.ts";
 import { PageReader } from "../store/page-reader.ts";
 import type { NumberedPack, PageTable } from "../store/page-table.ts";
 import { decodePageTable } from "../store/page-table.ts";
-import { HASH_SIZE } from "../wasm/pages.ts";
 import { checksum, sha256 } from "../wasm/sums.ts";
 import { BinaryReader, hex, sameBytes } from "./binary.ts";
 import type {
@@ -265,8 +264,8 @@ export class NativeReader implements CheckpointReader {
         if (found !== undefined)
           return {
             store: hex(id),
-            size: HASH_SIZE,
-            copy: (page, into) => found.copy(page, into),
+            words: HASH_WORDS,
+            word: (page, index) => found.word(page, index),
             close: () => found.close(),
           };
       } catch (error) {

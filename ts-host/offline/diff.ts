@@ -3,11 +3,10 @@
  * by process, page by page. Pages that lie in one place of a store are equal, and those with different hashes in
  * one store are different: neither are read.
  */
-import { sameBytes } from "../images/binary.ts";
-import type { CheckpointReader, StoredHashes } from "../images/checkpoint.ts";
+import type { PlaceCursor, StoredHashes } from "../images/checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Mapping } from "./mapping.ts";
-import { type Content, drainPiece, inParts, type Piece } from "./memory.ts";
+import { type Content, type Piece, readPiece } from "./memory.ts";
 import { PAGE_SIZE } from "./page-index.ts";
 import type { Process } from "./process.ts";
 import type { Progress } from "./progress.ts";
@@ -81,21 +80,10 @@ function* compareProcesses(
   result.properties = changesBetween(propertiesOf(before), propertiesOf(after));
   result.descriptors = changesBetween(descriptorsOf(before), descriptorsOf(after));
   result.mappings = changesBetween(mappingsOf(before), mappingsOf(after));
-  for (const mapping of after.mappings) {
-    const difference: MappingDiff = { mapping, changed: [], added: [] };
-    for (const piece of after.memory.piecesOf(mapping)) {
-      for (const part of inParts(piece, STEP_PAGES)) {
-        yield { done, total };
-        for (const old of piecesAt(before, part.start, part.end))
-          compare(old, cut(part, old), difference, result);
-      }
-    }
-    if (difference.changed.length + difference.added.length > 0) result.memory.push(difference);
-  }
+  for (const _ of compareMemory(before, after, result)) yield { done, total };
   return result;
 }
 
-const STEP_PAGES = 1024;
 const PAGE = BigInt(PAGE_SIZE);
 
 // What people see of a process, each under a name.
@@ -139,16 +127,65 @@ function changesBetween(before: Map<string, string>, after: Map<string, string>)
     .filter((change) => change.before !== change.after);
 }
 
-// Memory.
+// Memory. Pages have the numbers that their addresses give them: numbers are many times faster than bigints.
 
-/** Pieces of whatever mappings lie between two addresses; "unmapped" where none does. */
+/** Ranges of pages, each of which is added behind the one before. */
+class Ranges {
+  /** First page and end of each. */
+  readonly #borders: number[] = [];
+
+  get isEmpty(): boolean {
+    return this.#borders.length === 0;
+  }
+
+  add(first: number, end: number): void {
+    const last = this.#borders.length - 1;
+    if (this.#borders[last] === first) this.#borders[last] = end;
+    else this.#borders.push(first, end);
+  }
+
+  list(): PageRange[] {
+    const ranges: PageRange[] = [];
+    for (let at = 0; at < this.#borders.length; at += 2) {
+      const [first, end] = [this.#borders[at], this.#borders[at + 1]];
+      ranges.push({ start: BigInt(first) * PAGE, pages: end - first });
+    }
+    return ranges;
+  }
+}
+
+/** Yields whenever it has worked for a while, as all that it calls. */
+function* compareMemory(before: Process, after: Process, result: ProcessDiff): Generator<void> {
+  const reading = new Reading();
+  for (const mapping of after.mappings) {
+    const changed = new Ranges();
+    const added = new Ranges();
+    for (const young of after.memory.piecesOf(mapping)) {
+      for (const old of piecesAt(before, young.start, young.end)) {
+        yield;
+        const { first, end } = pagesOf(old);
+        if (old.content.is === "unmapped") {
+          added.add(first, end);
+          continue;
+        }
+        result.compared += end - first;
+        yield* compare(partOf(old as Piece, first, end), partOf(young, first, end), changed, reading);
+      }
+    }
+    if (!changed.isEmpty || !added.isEmpty)
+      result.memory.push({ mapping, changed: changed.list(), added: added.list() });
+  }
+  result.read = reading.pages;
+}
+
+/** A piece of whatever mapping lies there; "unmapped" where none does. */
 interface OldPiece {
   start: bigint;
   end: bigint;
   content: Content | { is: "unmapped" };
-  piece?: Piece;
 }
 
+/** What lies between two addresses. */
 function* piecesAt(process: Process, start: bigint, end: bigint): Generator<OldPiece> {
   let at = start;
   for (const mapping of process.mappings) {
@@ -157,153 +194,149 @@ function* piecesAt(process: Process, start: bigint, end: bigint): Generator<OldP
     if (mapping.start > at) yield { start: at, end: mapping.start, content: { is: "unmapped" } };
     const from = mapping.start > at ? mapping.start : at;
     const until = mapping.end < end ? mapping.end : end;
-    for (const piece of process.memory.piecesOf(mapping, from, until)) yield { ...piece, piece };
+    yield* process.memory.piecesOf(mapping, from, until);
     at = until;
   }
   if (at < end) yield { start: at, end, content: { is: "unmapped" } };
 }
 
-/** The part of a piece that has the addresses of another. */
-function cut(piece: Piece, { start, end }: { start: bigint; end: bigint }): Piece {
-  const { content } = piece;
-  const skipped = Number((start - piece.start) / PAGE);
+function pagesOf({ start, end }: { start: bigint; end: bigint }): { first: number; end: number } {
+  return { first: Number(start / PAGE), end: Number((end + PAGE - 1n) / PAGE) };
+}
+
+/** The pages of a piece from one on to before another. */
+function partOf({ mapping, start, content }: Piece, first: number, end: number): Piece {
+  const skipped = first - Number(start / PAGE);
   const moved = content.is === "stored" ? { ...content, first: content.first + skipped } : content;
-  return { mapping: piece.mapping, start, end, content: moved };
+  return { mapping, start: BigInt(first) * PAGE, end: BigInt(end) * PAGE, content: moved };
 }
 
-/** Compares two pieces with the same addresses and notes the pages that differ. */
-function compare(before: OldPiece, after: Piece, difference: MappingDiff, result: ProcessDiff): void {
-  const pages = Number((after.end - after.start) / PAGE);
-  if (before.content.is === "unmapped") {
-    addRange(difference.added, after.start, pages);
-    return;
-  }
-  result.compared += pages;
-  const old = before.content;
-  const young = after.content;
-  if (old.is !== "stored" && young.is !== "stored") {
-    // Both would come from elsewhere, or are zeros.
-    const isSame = old.is === young.is && (old.is === "zero" || old.why === (young as { why?: string }).why);
-    if (!isSame) addRange(difference.changed, after.start, pages);
-    return;
-  }
+/** Notes which pages of two pieces with the same addresses differ. */
+function* compare(before: Piece, after: Piece, changed: Ranges, reading: Reading): Generator<void> {
+  const [old, young] = [before.content, after.content];
   if (old.is === "outside" || young.is === "outside") {
-    addRange(difference.changed, after.start, pages);
+    const isSame = old.is === "outside" && young.is === "outside" && old.why === young.why;
+    const { first, end } = pagesOf(after);
+    if (!isSame) changed.add(first, end);
+  } else if (old.is === "stored" || young.is === "stored") {
+    yield* comparePlaces(before, after, changed, reading);
+  }
+}
+
+/** Pages that are looked at without a pause. */
+const STEP_PAGES = 65_536;
+
+/** Pages that lie in one place are the same; of others their hashes tell, or they have to be read. */
+function* comparePlaces(before: Piece, after: Piece, changed: Ranges, reading: Reading): Generator<void> {
+  const { first, end } = pagesOf(after);
+  const [left, right] = [before, after].map(({ content }) => placesOf(content, end - first));
+  if (left === undefined || right === undefined) {
+    yield* reading.compare(before, after, first, end, changed);
     return;
   }
-  let page = 0;
-  for (const { count, verdict } of verdicts(placesOf(old, pages), placesOf(young, pages))) {
-    const start = after.start + BigInt(page) * PAGE;
-    const end = start + BigInt(count) * PAGE;
-    if (verdict === "different") addRange(difference.changed, start, count);
-    if (verdict === "unknown") {
-      result.read += count;
-      for (const different of differentPages(
-        cut(before.piece!, { start, end }),
-        cut(after, { start, end }),
-      )) {
-        addRange(difference.changed, start + BigInt(different) * PAGE, 1);
-      }
+  let paused = first;
+  for (let page = first; page < end; ) {
+    const count = Math.min(left.count, right.count);
+    if (left.pack !== right.pack || left.page !== right.page) {
+      const hashes = commonHashes(before, left, after, right);
+      if (hashes === undefined) yield* reading.compare(before, after, page, page + count, changed);
+      else
+        for (let each = 0; each < count; each++) {
+          const [number, next] = [page + each, page + each + 1];
+          if (differ(hashes, left.page + each, right.page + each)) changed.add(number, next);
+          else yield* reading.compare(before, after, number, next, changed);
+        }
     }
+    left.skip(count);
+    right.skip(count);
     page += count;
+    if (page - paused < STEP_PAGES) continue;
+    yield;
+    paused = page;
   }
 }
 
-/** A place of pages as text, and how it goes on from page to page; undefined: it says nothing. */
-interface Place {
+/** Undefined: they are not known. */
+function placesOf(content: Content, count: number): PlaceCursor | undefined {
+  if (content.is !== "stored") return new Zeros(count);
+  return content.checkpoint.pages(content.pagesId).places?.(content.first, count);
+}
+
+class Zeros implements PlaceCursor {
   count: number;
-  file: string | undefined;
-  page: number;
-  /** Where `file` is a pack: who knows its hashes. */
-  reader?: CheckpointReader;
-}
+  readonly pack = undefined;
+  readonly page = 0;
 
-const ZEROS = "zeros";
+  constructor(count: number) {
+    this.count = count;
+  }
 
-function placesOf(content: Content, pages: number): Place[] {
-  if (content.is !== "stored") return [{ count: pages, file: ZEROS, page: 0 }];
-  const { reader } = content.checkpoint;
-  const source = content.checkpoint.pages(content.pagesId);
-  if (source.places === undefined) return [{ count: pages, file: undefined, page: 0 }];
-  return [...source.places(content.first, pages)].map(({ count, pack, page }) => ({
-    count,
-    file: pack ?? ZEROS,
-    page,
-    ...(pack === undefined ? {} : { reader }),
-  }));
-}
-
-type Verdict = "same" | "different" | "unknown";
-
-/** Pages that lie in one place are the same; of others their hashes tell, or they have to be looked at. */
-function* verdicts(
-  left: readonly Place[],
-  right: readonly Place[],
-): Generator<{ count: number; verdict: Verdict }> {
-  let [leftIndex, rightIndex, leftDone, rightDone] = [0, 0, 0, 0];
-  while (leftIndex < left.length && rightIndex < right.length) {
-    const [a, b] = [left[leftIndex], right[rightIndex]];
-    const count = Math.min(a.count - leftDone, b.count - rightDone);
-    const [from, to] = [a.page + leftDone, b.page + rightDone];
-    if (a.file !== undefined && a.file === b.file && (a.file === ZEROS || from === to)) {
-      yield { count, verdict: "same" };
-    } else {
-      yield* verdictsOfHashes(hashesOf(a), from, hashesOf(b), to, count);
-    }
-    leftDone += count;
-    rightDone += count;
-    if (leftDone === a.count) [leftIndex, leftDone] = [leftIndex + 1, 0];
-    if (rightDone === b.count) [rightIndex, rightDone] = [rightIndex + 1, 0];
+  skip(count: number): void {
+    this.count -= count;
   }
 }
 
-function hashesOf({ file, reader }: Place): StoredHashes | undefined {
-  return file === undefined ? undefined : reader?.hashes?.(file);
+interface HashPair {
+  before: StoredHashes;
+  after: StoredHashes;
 }
 
-function* verdictsOfHashes(
-  left: StoredHashes | undefined,
-  from: number,
-  right: StoredHashes | undefined,
-  to: number,
-  count: number,
-): Generator<{ count: number; verdict: Verdict }> {
-  if (left === undefined || left.store !== right?.store) {
-    yield { count, verdict: "unknown" };
-    return;
-  }
-  const [before, after] = [new Uint8Array(left.size), new Uint8Array(left.size)];
-  for (let page = 0; page < count; page++) {
-    left.copy(from + page, before);
-    right.copy(to + page, after);
-    const isOther = !sameBytes(before, after);
-    yield { count: 1, verdict: isOther ? "different" : "unknown" };
-  }
+/** The hashes of pages that lie there, if they are those of one store. */
+function commonHashes(
+  { content: old }: Piece,
+  left: PlaceCursor,
+  { content: young }: Piece,
+  right: PlaceCursor,
+): HashPair | undefined {
+  const [before, after] = [hashesOf(old, left), hashesOf(young, right)];
+  return before !== undefined && before.store === after?.store ? { before, after } : undefined;
+}
+
+function hashesOf(content: Content, { pack }: PlaceCursor): StoredHashes | undefined {
+  if (content.is !== "stored" || pack === undefined) return undefined;
+  return content.checkpoint.reader.hashes?.(pack);
+}
+
+function differ({ before, after }: HashPair, left: number, right: number): boolean {
+  for (let index = 0; index < before.words; index++)
+    if (before.word(left, index) !== after.word(right, index)) return true;
+  return false;
 }
 
 const WORDS = PAGE_SIZE / 4;
 
-/** Numbers of the pages that differ, counted from the first. */
-function differentPages(before: Piece, after: Piece): number[] {
-  const [left, right] = [before, after].map(wordsOf);
-  const different: number[] = [];
-  for (let page = 0; page * WORDS < left.length; page++) {
+/** Compares pages by their bytes. */
+class Reading {
+  /** Pages that are read at once. */
+  static readonly #PAGES = 256;
+  readonly #before = new Int32Array(Reading.#PAGES * WORDS);
+  readonly #after = new Int32Array(Reading.#PAGES * WORDS);
+  /** Pages that were read. */
+  pages = 0;
+
+  /** Notes which pages of two pieces, from page `first` to before `end`, differ. */
+  *compare(before: Piece, after: Piece, first: number, end: number, changed: Ranges): Generator<void> {
+    this.pages += end - first;
+    for (let page = first; page < end; page += Reading.#PAGES) {
+      const until = Math.min(end, page + Reading.#PAGES);
+      read(partOf(before, page, until), this.#before);
+      read(partOf(after, page, until), this.#after);
+      for (let each = page; each < until; each++) if (this.#differs(each - page)) changed.add(each, each + 1);
+      yield;
+    }
+  }
+
+  #differs(page: number): boolean {
+    const [before, after] = [this.#before, this.#after];
     const end = (page + 1) * WORDS;
     let at = page * WORDS;
-    while (at < end && left[at] === right[at]) at++;
-    if (at < end) different.push(page);
+    while (at < end && before[at] === after[at]) at++;
+    return at < end;
   }
-  return different;
 }
 
-function wordsOf(piece: Piece): Int32Array {
-  const bytes = new Uint8Array(Number(piece.end - piece.start));
-  drainPiece(piece, (view, address) => bytes.set(view, Number(address - piece.start)));
-  return new Int32Array(bytes.buffer);
-}
-
-function addRange(ranges: PageRange[], start: bigint, pages: number): void {
-  const last = ranges.at(-1);
-  if (last !== undefined && last.start + BigInt(last.pages) * PAGE === start) last.pages += pages;
-  else ranges.push({ start, pages });
+/** Reads a piece; what is not stored is zeros. */
+function read(piece: Piece, into: Int32Array): void {
+  const bytes = new Uint8Array(into.buffer);
+  if (readPiece(piece, bytes) === 0) bytes.fill(0);
 }

@@ -42,6 +42,8 @@ export function decodeHashes(content: Uint8Array, path: string, id: string): Pag
   return from.u64() === checksum(content.subarray(0, content.length - 8)) ? { pack, hashes } : undefined;
 }
 
+/** 32-bit words of a hash. */
+export const HASH_WORDS = HASH_SIZE / 4;
 /** Hashes that are looked at once. */
 const WINDOW = 2048;
 
@@ -50,6 +52,7 @@ export class HashesFile {
   readonly #file: RandomFile;
   readonly #length: number;
   readonly #window = new Uint8Array(WINDOW * HASH_SIZE);
+  readonly #words = new Int32Array(this.#window.buffer);
   /** The first page of those in the window. */
   #first = Number.NaN;
 
@@ -91,16 +94,17 @@ export class HashesFile {
     }
   }
 
-  /** Puts the hash of a page, by its number in the pack, to the beginning of `into`. */
-  copy(page: number, into: Uint8Array): void {
-    const first = page - (page % WINDOW);
-    if (first !== this.#first) {
-      const count = Math.min(WINDOW, this.#length - first);
-      this.#file.read(this.#window.subarray(0, count * HASH_SIZE), HEADER_SIZE + first * HASH_SIZE);
-      this.#first = first;
-    }
-    const at = (page - first) * HASH_SIZE;
-    for (let byte = 0; byte < HASH_SIZE; byte++) into[byte] = this.#window[at + byte];
+  /** A word of the hash of a page, by its number in the pack. */
+  word(page: number, index: number): number {
+    const isThere = page >= this.#first && page < this.#first + WINDOW;
+    if (!isThere) this.#moveTo(page - (page % WINDOW));
+    return this.#words[(page - this.#first) * HASH_WORDS + index];
+  }
+
+  #moveTo(first: number): void {
+    const count = Math.min(WINDOW, this.#length - first);
+    this.#file.read(this.#window.subarray(0, count * HASH_SIZE), HEADER_SIZE + first * HASH_SIZE);
+    this.#first = first;
   }
 
   close(): void {

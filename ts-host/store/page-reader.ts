@@ -1,13 +1,14 @@
 /** Reading the pages of a checkpoint from its packs; every region and block is checked before its content is used. */
 import { ImageError } from "../errors.ts";
 import { hex } from "../images/binary.ts";
-import type { DrainPages, PageFigures, PagePlace, PageSource } from "../images/checkpoint.ts";
+import type { DrainPages, PageFigures, PageSource, PlaceCursor } from "../images/checkpoint.ts";
 import type { RandomFile } from "../images/source.ts";
 import { GATHERED_PAGES, PAGE_SIZE, PageUnpacker, REGION_SLOTS, ZERO_PAGE } from "../wasm/pages.ts";
 import { checksum } from "../wasm/sums.ts";
 import { PackFile } from "./pack-reader.ts";
 import type { IndexBlock, NumberedPack, PageTable, StreamTable } from "./page-table.ts";
 import { EXTENT_SIZE, packOf } from "./page-table.ts";
+import { type Packs, Places } from "./places.ts";
 
 /** Opens the file of a pack. */
 export type OpenPack = (pack: NumberedPack) => RandomFile;
@@ -17,8 +18,7 @@ export class PageReader {
   readonly #openPack: OpenPack;
   /** Those that were needed so far. */
   readonly #packs: (PackFile | undefined)[];
-  /** Their ids in digits. */
-  readonly #packIds: readonly string[];
+  #ids: readonly string[] | undefined;
   readonly #unpacker = new PageUnpacker();
   /** Which slot of the unpacker holds the region with that first page; the first was used longest ago. */
   readonly #slots = new Map<number, number>();
@@ -29,7 +29,6 @@ export class PageReader {
     this.#table = table;
     this.#openPack = openPack;
     this.#packs = table.packs.map(() => undefined);
-    this.#packIds = table.packs.map(({ id }) => hex(id));
     this.#pack(this.#packs.length - 1);
   }
 
@@ -46,6 +45,11 @@ export class PageReader {
 
   get path(): string {
     return this.#own.path;
+  }
+
+  get packs(): Packs {
+    this.#ids ??= this.#table.packs.map(({ id }) => hex(id));
+    return { table: this.#table.packs, ids: this.#ids, path: this.path };
   }
 
   stream(table: StreamTable): PageSource {
@@ -130,15 +134,6 @@ export class PageReader {
     return this.#unpacker.gathered(count);
   }
 
-  /** Where page `page` and up to `count` - 1 that follow it lie. */
-  placeOf(page: number, count: number): PagePlace {
-    if (page === ZERO_PAGE) return { count, pack: undefined, page: 0 };
-    const index = packOf(this.#table.packs, page);
-    if (index === undefined) throw new ImageError(`there is no page ${page}`, { file: this.path });
-    const { first, length } = this.#table.packs[index];
-    return { count: Math.min(count, first + length - page), pack: this.#packIds[index], page: page - first };
-  }
-
   #slotOf(pack: PackFile, region: number, key: number): number {
     let slot = this.#slots.get(key);
     if (slot === undefined) {
@@ -211,13 +206,8 @@ class StreamReader implements PageSource {
   }
 
   read(first: number, count: number, drain: DrainPages): void {
+    this.#checkRange(first, count);
     const end = first + count;
-    if (first < 0 || count < 0 || end > this.length) {
-      const { id, length } = this.#table;
-      throw new ImageError(`pages ${first} to ${end - 1} are not in page stream ${id} of ${length} pages`, {
-        file: this.#pages.path,
-      });
-    }
     let gathered = 0;
     for (let page = first; page < end; ) {
       this.#seek(page);
@@ -233,17 +223,21 @@ class StreamReader implements PageSource {
     }
   }
 
-  *places(first: number, count: number): Generator<PagePlace> {
-    const end = first + count;
-    for (let page = first; page < end; ) {
-      this.#seek(page);
-      const skipped = page - this.#extentFirst;
-      const left = Math.min(end, this.#extentFirst + this.#extents[this.#at]) - page;
-      const packed = this.#extents[this.#at + 1];
-      const place = this.#pages.placeOf(packed === ZERO_PAGE ? ZERO_PAGE : packed + skipped, left);
-      yield place;
-      page += place.count;
-    }
+  #checkRange(first: number, count: number): void {
+    if (first >= 0 && count >= 0 && first + count <= this.length) return;
+    const { id, length } = this.#table;
+    throw new ImageError(
+      `pages ${first} to ${first + count - 1} are not in page stream ${id} of ${length} pages`,
+      { file: this.#pages.path },
+    );
+  }
+
+  places(first: number, count: number): PlaceCursor {
+    this.#checkRange(first, count);
+    this.#seek(first);
+    const from = { extents: this.#extents, at: this.#at, skipped: first - this.#extentFirst };
+    let block = this.#block;
+    return new Places(this.#pages.packs, from, () => this.#pages.readBlock(this.#table, ++block), count);
   }
 
   /** Makes the extent that holds `page` the current one. */

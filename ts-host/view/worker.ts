@@ -117,7 +117,8 @@ function* kindsOf({ mapping, start, end, content }: Piece, seen: Set<string>): G
     yield [pages, plain];
     return;
   }
-  for (const { count, pack, page } of source.places(content.first, pages)) {
+  for (const places = source.places(content.first, pages); places.count > 0; places.skip(places.count)) {
+    const { count, pack, page } = places;
     if (pack === undefined) {
       yield [count, "zero"];
       continue;

@@ -17,7 +17,7 @@ import { METADATA_NAME } from "../../ts-host/images/native-format.ts";
 import { NativeReader } from "../../ts-host/images/native-reader.ts";
 import { Core } from "../../ts-host/wasm/core.ts";
 import { PortableZstd } from "../../ts-host/wasm/portable-zstd.ts";
-import { pagemapFromRows, pagemapToRows } from "../../ts-host/wasm/transcoder.ts";
+import { pagemapFromRows, pagemapToRows, protobufToJson } from "../../ts-host/wasm/transcoder.ts";
 import { Zstd } from "../../ts-host/wasm/zstd.ts";
 import { MemorySource, memoryFile } from "../support/memory-source.ts";
 import { mixedPages, randomNumbers } from "../support/pages.ts";
@@ -90,6 +90,38 @@ const protobuf: Target = {
       // What was read can be written, and that is read as the same.
       const again = toProtobuf(name, flat).slice();
       assert.deepEqual(toProtobuf(name, fromProtobuf(name, again).slice()), again);
+      return name;
+    }),
+};
+
+/** What is wrong, exactly; undefined: nothing. */
+function complaint(run: () => void): object | undefined {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof CriuWasmError)) throw error;
+    return { message: error.message, ...error.context };
+  }
+  return undefined;
+}
+
+const printing: Target = {
+  name: "protobuf to JSON",
+  cost: 2,
+  seeds: messageSeeds(encodeProtobuf),
+  run: (input) =>
+    outcome(() => {
+      const name = chosen(input);
+      const proto = input.subarray(2);
+      const print = (bytes: Uint8Array) =>
+        Buffer.from(protobufToJson(name, bytes, input.length % 2 === 0, 0)).toString();
+      const refusal = complaint(() => fromProtobuf(name, proto));
+      assert.deepEqual(
+        complaint(() => print(proto)),
+        refusal,
+      );
+      // The same message with its fields in order.
+      assert.equal(print(proto), print(toProtobuf(name, fromProtobuf(name, proto).slice()).slice()));
       return name;
     }),
 };
@@ -292,6 +324,7 @@ export function targets(directory: string): Target[] {
   return [
     images,
     protobuf,
+    printing,
     flatBuffers,
     pagemaps,
     lz4,

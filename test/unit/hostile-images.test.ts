@@ -10,6 +10,7 @@ import { decodeMessage, decodeProtobuf, fromProtobuf, toProtobuf } from "../../t
 import { parseImage, parseImageFileName, writeImage } from "../../ts-host/images/framing.ts";
 import { toJson } from "../../ts-host/images/json/to-json.ts";
 import { Core } from "../../ts-host/wasm/core.ts";
+import { protobufToJson } from "../../ts-host/wasm/transcoder.ts";
 import { Random } from "../support/random.ts";
 
 const SAMPLES = "test/data/criu-images";
@@ -157,6 +158,8 @@ test("messages may be nested 64 deep, not deeper", () => {
   );
   assert.match(error.context.field!, /^(namespaces\[0\]\.){63}namespaces\[0\]$/);
   assertFails(() => decodeProtobuf("aa_namespace", nestedNamespaces(2000)), /nested deeper than 64/);
+  assert.ok(protobufToJson("aa_namespace", nestedNamespaces(64), true, 0).length > 0);
+  assertFails(() => protobufToJson("aa_namespace", nestedNamespaces(65), true, 0), /nested deeper than 64/);
 });
 
 test("a FlatBuffer whose tables share their children does not multiply", () => {
@@ -192,6 +195,9 @@ test("the number of values and the size of a message are bounded, and so is the 
   assertFails(() => decodeProtobuf("mm_entry", new Uint8Array((64 << 20) + 1)), /too large/);
   assertFails(() => decodeMessage("mm_entry", new Uint8Array((128 << 20) + 1)), /too large/);
   // Each empty string, two bytes here, is sixteen there.
-  assertFails(() => fromProtobuf("cg_controller_entry", empty.subarray(0, 16 << 20)), /too large/);
+  const strings = empty.subarray(0, 16 << 20);
+  assertFails(() => fromProtobuf("cg_controller_entry", strings), /too large/);
+  assertFails(() => protobufToJson("mm_entry", packed, false, 0), /more than 8388608 values/);
+  assertFails(() => protobufToJson("cg_controller_entry", strings, false, 0), /too large/);
   assert.ok(Core.shared().exports.memory.buffer.byteLength <= LIMIT_OF_CORE);
 });

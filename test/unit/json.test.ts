@@ -5,8 +5,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ImageError } from "../../ts-host/errors.ts";
-import { IMAGE_KINDS, type ImageKind } from "../../ts-host/generated/messages.ts";
+import { IMAGE_KINDS, type ImageKind, type MessageName } from "../../ts-host/generated/messages.ts";
+import { MESSAGES } from "../../ts-host/generated/schema-table.ts";
 import type { ImageRecord } from "../../ts-host/images/checkpoint.ts";
+import { encodeProtobuf } from "../../ts-host/images/codec.ts";
 import {
   parseImage,
   parseImageFileName,
@@ -17,6 +19,8 @@ import {
 import { imageOfJson } from "../../ts-host/images/json/from-json.ts";
 import { parseJson, printJson } from "../../ts-host/images/json/text.ts";
 import { toJson } from "../../ts-host/images/json/to-json.ts";
+import { protobufToJson } from "../../ts-host/wasm/transcoder.ts";
+import { disordered } from "../support/disordered.ts";
 import { Random } from "../support/random.ts";
 import { randomMessage } from "../support/random-messages.ts";
 import { runToEnd } from "../support/steps.ts";
@@ -108,6 +112,35 @@ test("random images of every kind survive JSON, with unknown fields, odd strings
         assert.deepEqual(encode(toJson(kind, read as never, pretty)), bytes, `${kind} ${seed} ${pretty}`);
     }
   }
+});
+
+test("fields are printed in the order of the schema, whatever their order in the message is", () => {
+  for (const name of MESSAGES as MessageName[]) {
+    for (let seed = 1; seed <= 8; seed++) {
+      const random = new Random(seed);
+      const proto = encodeProtobuf(name, randomMessage(random, name) as never);
+      const other = disordered(random, name, proto);
+      for (const pretty of [true, false]) {
+        const expected = Buffer.from(protobufToJson(name, proto, pretty, 4)).toString();
+        const found = Buffer.from(protobufToJson(name, other, pretty, 4)).toString();
+        assert.equal(found, expected, `${name} ${seed}`);
+      }
+    }
+  }
+});
+
+test("so are those of a message of megabytes", () => {
+  const name = "user_x86_xsave_entry";
+  const ymmh_space = Array.from({ length: 90_000 }, (_, index) => index * 9973);
+  const bndreg_state = ymmh_space.map((number) => BigInt(number) ** 2n);
+  const state = { xstate_bv: 7n, ymmh_space, bndreg_state, bndcsr_state: [], opmask_reg: [] };
+  const proto = encodeProtobuf(name, { ...state, zmm_upper: [], hi16_zmm: [], pkru: [] });
+  const json = protobufToJson(name, disordered(new Random(1), name, proto), false, 0);
+  const numbers = (list: readonly (number | bigint)[]) => `[${list.join(", ")}]`;
+  assert.equal(
+    Buffer.from(json).toString(),
+    `{"xstate_bv": 7, "ymmh_space": ${numbers(ymmh_space)}, "bndreg_state": ${numbers(bndreg_state)}}`,
+  );
 });
 
 test("integers beyond 2^53 are exact", () => {

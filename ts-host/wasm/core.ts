@@ -21,16 +21,9 @@ export interface CoreExports {
   pagemapFromRows(count: number): number;
   setNames(table: number): void;
   textStart(): number;
-  flatToJson(message: number, length: number, pretty: boolean, indent: number): number;
+  protobufToJson(message: number, length: number, pretty: boolean, indent: number): number;
   bytesToJson(length: number): number;
-  recordsToJson(
-    message: number,
-    length: number,
-    most: number,
-    pretty: boolean,
-    isFirst: boolean,
-    rows: boolean,
-  ): number;
+  recordsToJson(message: number, length: number, most: number, pretty: boolean, isFirst: boolean): number;
   jsonRecords(): number;
   jsonConsumed(): number;
   failureCode(): number;

@@ -1,4 +1,4 @@
-/** The core's transcoder: messages between FlatBuffers and protobuf. */
+/** The core's transcoder: messages between FlatBuffers and protobuf, and as JSON. */
 import { ImageError } from "../errors.ts";
 import type { MessageName } from "../generated/messages.ts";
 import { styleTable } from "../images/json/styles.ts";
@@ -101,13 +101,18 @@ function printingCore(): Core {
 }
 
 /**
- * FlatBuffer -> JSON as crit prints it, lines after the first at column `indent` and beyond; a view of the core's
+ * protobuf -> JSON as crit prints it, lines after the first at column `indent` and beyond; a view of the core's
  * memory. @throws ImageError
  */
-export function flatToJson(name: MessageName, flat: Uint8Array, pretty: boolean, indent: number): Uint8Array {
+export function protobufToJson(
+  name: MessageName,
+  proto: Uint8Array,
+  pretty: boolean,
+  indent: number,
+): Uint8Array {
   const core = printingCore();
-  putInput(core, flat);
-  const length = core.exports.flatToJson(messageIndex(name), flat.length, pretty, indent);
+  putInput(core, proto);
+  const length = core.exports.protobufToJson(messageIndex(name), proto.length, pretty, indent);
   if (length < 0) throw failure(core);
   return core.view(core.exports.textStart(), length);
 }
@@ -141,8 +146,7 @@ export function recordsToJson(
   putInput(core, records);
   const { exports } = core;
   const index = messageIndex(name);
-  const rows = name === "pagemap_entry";
-  const length = exports.recordsToJson(index, records.length, most, pretty, isFirst, rows);
+  const length = exports.recordsToJson(index, records.length, most, pretty, isFirst);
   const [count, consumed] = [exports.jsonRecords(), exports.jsonConsumed()];
   if (length < 0) {
     const error = failure(core);

@@ -3,19 +3,23 @@
  * `transcodeOutput`. Both buffers are reused by the next call and never shrink.
  */
 import { failureCode, fail, OUTPUT_FULL, TOO_LARGE } from "./failure";
-import { MAX_FLAT, MAX_PROTOBUF } from "./limits";
+import { MAX_FLAT, MAX_PROTOBUF, MAX_VALUES } from "./limits";
 import { decodeProtobuf } from "./decode";
 import { encodeProtobuf } from "./encode";
-import { beginText, putBase64, putRow, putSeparator, putTable, textLength } from "./json";
-import { LONGEST_RECORD, readRow, readRows, recordsEnd, ROW, writeRows } from "./pagemap";
-import { firstField } from "./schema";
+import { putMessage, VALUE } from "./json";
+import { LONGEST_RECORD, readRows, recordsEnd, ROW, writeRows } from "./pagemap";
+import { beginText, putBase64, putSeparator, textLength } from "./text";
 import { verifyFlat } from "./verify";
 
-export { setNames, textStart } from "./json";
 export { setSchema } from "./schema";
+export { setNames } from "./styles";
+export { textStart } from "./text";
 export { failureCode, failureLevels, failureOffset, failurePath } from "./failure";
 
 const FIRST_CAPACITY: usize = 64 << 10;
+
+/** Bytes after the input that may be read. */
+const INPUT_SLACK: usize = 16;
 
 let input: usize = 0;
 let inputCapacity: usize = 0;
@@ -28,7 +32,7 @@ export function transcodeInput(length: usize): usize {
   if (length > MAX_FLAT) return fail(TOO_LARGE, MAX_FLAT, 0);
   if (length > inputCapacity) {
     inputCapacity = roundUp(length);
-    input = heap.alloc(inputCapacity);
+    input = heap.alloc(inputCapacity + INPUT_SLACK);
   }
   return input;
 }
@@ -99,12 +103,23 @@ export function pagemapFromRows(count: u32): i32 {
   return <i32>(writeRows(input, count, buffer) - buffer);
 }
 
-/** FlatBuffer in the input -> JSON, which begins at column `indent`; its length, -1 on failure. */
-export function flatToJson(message: u32, length: usize, pretty: bool, indent: u32): i32 {
-  if (!verifyFlat(message, input, length)) return -1;
+/** protobuf in the input -> JSON, of which further lines begin at column `indent`; its length, -1 on failure. */
+export function protobufToJson(message: u32, length: usize, pretty: bool, indent: u32): i32 {
   beginText(pretty);
-  putTable(message, input + load<u32>(input), indent, false);
-  return <i32>textLength();
+  return print(message, input, length, indent) ? <i32>textLength() : -1;
+}
+
+/** Less than this cannot be too large as a FlatBuffer, which may have a hundred bytes for one, nor have too many values. */
+const LARGE: usize = 1 << 20;
+
+/** Appends a message to the text. */
+function print(message: u32, from: usize, length: usize, indent: u32): bool {
+  if (length > LARGE && decodeAt(message, from, length) < 0) return false;
+  reserve(roundUp(min(length, MAX_VALUES) * VALUE));
+  if (putMessage(message, from, from + length, indent, buffer)) return true;
+  // Only what reads the message in its own order knows what is wrong with it first.
+  decodeAt(message, from, length);
+  return false;
 }
 
 /** Bytes in the input -> JSON in base64, with its quotes: its length. */
@@ -116,16 +131,15 @@ export function bytesToJson(length: usize): i32 {
 
 /** Column at which the records of an image begin. */
 const RECORD_INDENT: u32 = 8;
-const row = memory.data(<i32>ROW);
 let recordCount: u32 = 0;
 let recordsTaken: usize = 0;
 
 /**
  * Framed records in the input -> JSON, at most `most` of them, with what stands between them and, unless `isFirst`,
  * before them: the length. Stops before a record that is not whole; -1 where one cannot be read, which is the one
- * after those that `jsonRecords` counts. `rows`: they are entries of a pagemap.
+ * after those that `jsonRecords` counts.
  */
-export function recordsToJson(message: u32, length: usize, most: u32, pretty: bool, isFirst: bool, rows: bool): i32 {
+export function recordsToJson(message: u32, length: usize, most: u32, pretty: bool, isFirst: bool): i32 {
   const end = input + length;
   let at = input;
   beginText(pretty);
@@ -133,14 +147,8 @@ export function recordsToJson(message: u32, length: usize, most: u32, pretty: bo
     const size = <usize>load<u32>(at);
     if (size > end - at - 4) break;
     recordsTaken = at + 4 - input;
-    if (rows && readRow(at + 4, at + 4 + size, row)) {
-      putSeparator(isFirst, RECORD_INDENT);
-      putRow(firstField(message), row, RECORD_INDENT);
-    } else {
-      if (decodeAt(message, at + 4, size) < 0) return -1;
-      putSeparator(isFirst, RECORD_INDENT);
-      putTable(message, output + load<u32>(output), RECORD_INDENT, false);
-    }
+    putSeparator(isFirst, RECORD_INDENT);
+    if (!print(message, at + 4, size, RECORD_INDENT)) return -1;
     isFirst = false;
     at += 4 + size;
   }

@@ -33,7 +33,7 @@ export function readRows(from: usize, end: usize, rows: usize): usize {
 }
 
 /** Whether the bytes are an entry of the common form, which is then in the row. */
-export function readRow(start: usize, end: usize, row: usize): bool {
+function readRow(start: usize, end: usize, row: usize): bool {
   let at = readField(VADDR, start, end);
   if (!at) return false;
   store<u64>(row, varint);

@@ -20,6 +20,10 @@ export const EIGHT_BYTES: u32 = 1;
 export const DELIMITED: u32 = 2;
 export const FOUR_BYTES: u32 = 5;
 
+/** How many messages there are, and fields of all of them. */
+export let messageTotal: u32 = 0;
+export let fieldTotal: u32 = 0;
+
 let messages: usize = 0;
 let fields: usize = 0;
 /** For each message the set of those fields that it must have. */
@@ -27,11 +31,12 @@ let required: usize = 0;
 
 /** `table` stays in memory. */
 export function setSchema(table: usize): void {
-  const count = load<u32>(table);
+  messageTotal = load<u32>(table);
+  fieldTotal = load<u32>(table, 4);
   messages = table + 8;
-  fields = messages + 4 * count;
-  required = heap.alloc(16 * count);
-  for (let message: u32 = 0; message < count; message++) {
+  fields = messages + 4 * messageTotal;
+  required = heap.alloc(16 * messageTotal);
+  for (let message: u32 = 0; message < messageTotal; message++) {
     const set = required + 16 * message;
     v128.store(set, i64x2.splat(0));
     for (let index: u32 = 0; index < fieldCount(message); index++) {

@@ -1,7 +1,7 @@
-/** How fields are printed, as the core takes it; asm-core/assembly/transcode/json.ts says what the table holds. */
+/** How fields are printed, as the core takes it; asm-core/assembly/transcode/styles.ts says what the table holds. */
 import { ENUMS } from "../../generated/messages.ts";
+import { FIELD_ENUMS, FIELDS, SHOW } from "../../generated/schema-table.ts";
 import { BinaryWriter } from "../binary.ts";
-import { allFields, type FieldSchema } from "../schema.ts";
 import { FLAGS, NAMES } from "./names.ts";
 
 const STYLES: Record<string, number> = {
@@ -14,69 +14,73 @@ const STYLES: Record<string, number> = {
   ip: 7,
   unix_name: 8,
 };
-const DESCRIPTION = 16;
+const HEADER = 12;
+const STYLED_FIELD = 12;
 const DICTIONARY_ENTRY = 16;
 /** The core reads texts 16 bytes at a time. */
 const SLACK = 16;
 
-type Dictionary = readonly (readonly [name: string, value: bigint])[];
+type Word = readonly [name: string, value: number | bigint];
 
-/** Style and dictionary of a field. */
-function styleOf({ name, show, enumeration }: FieldSchema): { style: number; dictionary?: Dictionary } {
-  const named = (words: readonly (readonly [string, number])[]): Dictionary =>
-    words.map(([word, value]) => [word, BigInt(value)]);
-  if (enumeration !== undefined)
-    return { style: STYLES.enum, dictionary: named(Object.entries(ENUMS[enumeration]!)) };
-  const [hint, which] = show?.split(" ") ?? [];
-  if (hint === "flags") return { style: STYLES.flags, dictionary: FLAGS[which]! };
-  if (hint === "dict") {
-    const words = Object.entries(NAMES[which]![name]!).map(([value, word]) => [word, Number(value)] as const);
-    return { style: STYLES.dict, dictionary: named(words) };
-  }
-  return { style: hint === undefined ? 0 : STYLES[hint]! };
+interface Style {
+  style: number;
+  dictionary?: readonly Word[];
 }
 
-/** Texts one after the other, each once. */
-class Texts {
-  readonly #places = new Map<string, number>();
-  #length = 0;
+/** The style of a field, by the attribute `show` of the schema. */
+function shown(field: string, show: string): Style {
+  const [hint, which] = show.split(" ");
+  const style = STYLES[hint]!;
+  if (hint === "flags") return { style, dictionary: FLAGS[which]! };
+  if (hint !== "dict") return { style };
+  const words = Object.entries(NAMES[which]![field]!);
+  return { style, dictionary: words.map(([value, word]) => [word, Number(value)]) };
+}
 
-  placeOf(text: string): number {
-    let place = this.#places.get(text);
-    if (place === undefined) {
-      place = this.#length;
-      this.#places.set(text, place);
-      this.#length += text.length;
-    }
-    return place;
-  }
+/** The fields that have a style, by their index in the schema's table. */
+function styledFields(): Map<number, Style> {
+  const styles = new Map<number, Style>();
+  for (const [index, show] of Object.entries(SHOW))
+    styles.set(Number(index), shown(FIELDS[Number(index)]!, show));
+  for (const [index, name] of Object.entries(FIELD_ENUMS))
+    styles.set(Number(index), { style: STYLES.enum!, dictionary: Object.entries(ENUMS[name]!) });
+  return styles;
+}
 
-  get bytes(): Uint8Array {
-    return new TextEncoder().encode([...this.#places.keys()].join(""));
+/** Writes a dictionary, and its names behind it; `base`: where the writer begins in the table. */
+function putDictionary(writer: BinaryWriter, dictionary: readonly Word[], base: number): void {
+  let place = base + writer.length + 4 + DICTIONARY_ENTRY * dictionary.length;
+  writer.u32(dictionary.length);
+  for (const [name, value] of dictionary) {
+    writer
+      .u64(BigInt.asUintN(64, BigInt(value)))
+      .u32(place)
+      .u32(name.length);
+    place += name.length;
   }
+  writer.bytes(new TextEncoder().encode(dictionary.map(([name]) => name).join("")));
 }
 
 export function styleTable(): Uint8Array {
-  const described = allFields().map((field) => ({ key: `"${field.name}": `, ...styleOf(field) }));
-  const sizeOf = (dictionary: Dictionary) => 4 + dictionary.length * DICTIONARY_ENTRY;
-  const entries = described.flatMap(({ dictionary }) => (dictionary ? [sizeOf(dictionary)] : []));
-  const textStart = described.length * DESCRIPTION + entries.reduce((sum, size) => sum + size, 0);
-  const texts = new Texts();
-  const fixed = new BinaryWriter();
-  const putReference = (text: string) => fixed.u32(textStart + texts.placeOf(text)).u32(text.length);
-  let next = described.length * DESCRIPTION;
-  for (const { key, style, dictionary } of described) {
-    putReference(key);
-    fixed.u32(style).u32(dictionary === undefined ? 0 : next);
-    next += dictionary === undefined ? 0 : sizeOf(dictionary);
+  const styled = styledFields();
+  const base = HEADER + STYLED_FIELD * styled.size;
+  const fields = new BinaryWriter();
+  const dictionaries = new BinaryWriter();
+  for (const [index, { style, dictionary }] of styled) {
+    fields
+      .u32(index)
+      .u32(style)
+      .u32(dictionary === undefined ? 0 : base + dictionaries.length);
+    if (dictionary !== undefined) putDictionary(dictionaries, dictionary, base);
   }
-  for (const { dictionary } of described) {
-    if (dictionary === undefined) continue;
-    fixed.u32(dictionary.length);
-    for (const [name, value] of dictionary) {
-      fixed.u64(BigInt.asUintN(64, value));
-      putReference(name);
-    }
-  }
-  return fixed.bytes(texts.bytes).bytes(new Uint8Array(SLACK)).result().slice();
+  const names = new TextEncoder().encode(`${FIELDS.join(" ")} unknown `);
+  return new BinaryWriter()
+    .u32(base + dictionaries.length)
+    .u32(names.length)
+    .u32(styled.size)
+    .bytes(fields.result())
+    .bytes(dictionaries.result())
+    .bytes(names)
+    .bytes(new Uint8Array(SLACK))
+    .result();
 }

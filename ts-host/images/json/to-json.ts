@@ -13,9 +13,9 @@ import {
   type MessageName,
   type TcpStreamEntry,
 } from "../../generated/messages.ts";
-import { bytesToJson, flatToJson, recordsToJson } from "../../wasm/transcoder.ts";
+import { bytesToJson, protobufToJson, recordsToJson } from "../../wasm/transcoder.ts";
 import type { ImageRecord } from "../checkpoint.ts";
-import { type AnyMessage, encodeMessage } from "../codec.ts";
+import { type AnyMessage, encodeProtobuf } from "../codec.ts";
 import { type FramedFile, MAX_RECORDS, readGhostChunks, readIpcMessages } from "../framing.ts";
 import { type Json, type JsonObject, parseJson, printJson, quote } from "./text.ts";
 
@@ -63,7 +63,7 @@ export function text(bytes: Uint8Array): string {
 
 /** One message as the text of JSON; lines after the first begin at column `indent`, or beyond. */
 function messageJson(name: MessageName, message: AnyMessage, pretty: boolean, indent = 0): string {
-  return fromAscii(flatToJson(name, encodeMessage(name, message as never), pretty, indent));
+  return fromAscii(protobufToJson(name, encodeProtobuf(name, message as never), pretty, indent));
 }
 
 /** One message as JSON. */

@@ -3,12 +3,15 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import type { PageSink, PageSource } from "../../ts-host/images/checkpoint.ts";
+import { type PageSink, type PageSource, readPages } from "../../ts-host/images/checkpoint.ts";
 import { InputFile } from "../../ts-host/images/files.ts";
+import { decodeRegion, REGION_ENTRY, type Trailer } from "../../ts-host/store/pack-format.ts";
 import { type PackOptions, PackWriter } from "../../ts-host/store/pack-writer.ts";
 import { PageReader } from "../../ts-host/store/page-reader.ts";
 import { decodePageTable, encodePageTable, type PageTable } from "../../ts-host/store/page-table.ts";
+import { PageUnpacker } from "../../ts-host/wasm/pages.ts";
 import { assertSameBytes, mixedPages, randomBytes, randomNumbers } from "../support/pages.ts";
+import { Random } from "../support/random.ts";
 
 const ID = new Uint8Array(16).fill(7);
 
@@ -83,6 +86,14 @@ for (const options of VARIANTS) {
           contentOf(source, first, count),
           content.subarray(first * 4096, (first + count) * 4096),
         );
+      }
+      const { core } = reader;
+      for (const into of [
+        new Uint8Array(content.length),
+        core.view(core.allocate(content.length), content.length),
+      ]) {
+        readPages(source, 0, into);
+        assertSameBytes(into, content);
       }
       assert.throws(() => contentOf(source, 1, source.length), /are not in page stream/);
     });
@@ -201,3 +212,42 @@ test("a pack that has grown past the first size of the dedup table still knows e
   writer.stream(2).append(30000, fill);
   assert.equal(writer.finish().packs[0].length, 30000);
 });
+
+test("regions are read together as far as they adjoin and each is possible", () => {
+  const random = new Random(81);
+  const unpacker = new PageUnpacker();
+  const [size, count, end] = [4 * 4096, 40, 500_000];
+  for (let round = 0; round < 400; round++) {
+    const rows = new DataView(new ArrayBuffer(count * REGION_ENTRY));
+    const length = count * size - random.below(4) * 4096;
+    const trailer = { id: ID, tableOffset: end, length: length / 4096, regionPages: 4, regionCount: count };
+    let offset = random.below(100_000);
+    for (let row = 0; row < count; row++) {
+      const isLast = row === count - 1;
+      const encoding = random.oneIn(60) ? random.below(5) : random.below(3);
+      const whole = isLast ? length - row * size : size;
+      const stored = encoding === 0 && !random.oneIn(60) ? whole : random.below(whole + 1);
+      if (random.oneIn(60)) offset += random.below(3) - 1;
+      rows.setBigUint64(row * REGION_ENTRY, BigInt(offset), true);
+      rows.setUint32(row * REGION_ENTRY + 8, stored, true);
+      rows.setUint32(row * REGION_ENTRY + 12, encoding, true);
+      offset += stored;
+    }
+    const found = unpacker.adjoining({ rows: new Uint8Array(rows.buffer), size, length }, end);
+    assert.equal(found, adjoiningOneByOne(rows, trailer), `round ${round}`);
+  }
+});
+
+function adjoiningOneByOne(rows: DataView, trailer: Trailer): number {
+  let next: number | undefined;
+  for (let row = 0; row < trailer.regionCount; row++) {
+    try {
+      const { offset, stored } = decodeRegion(rows, 0, row, trailer, "");
+      if (next !== undefined && offset !== next) return row;
+      next = offset + stored;
+    } catch {
+      return row;
+    }
+  }
+  return trailer.regionCount;
+}

@@ -86,12 +86,13 @@ for (const [where, zstd] of [
 test("a frame with the checksum of its damage is refused by what it is", () => {
   const { region, bytes } = seal(mixedPages(16, randomNumbers(57)));
   const unpacker = new PageUnpacker();
-  unpacker.stage(0, [region]).set(bytes);
-  assert.equal(unpacker.open(0, region, REGION), undefined);
+  const slot = unpacker.slot(0);
+  unpacker.stage(slot, region.stored, REGION).set(bytes);
+  assert.equal(unpacker.open(slot, region, REGION), undefined);
   bytes[3] ^= 1;
-  unpacker.stage(0, [region]).set(bytes);
-  assert.equal(unpacker.open(0, region, REGION), "checksum differs");
+  unpacker.stage(slot, region.stored, REGION).set(bytes);
+  assert.equal(unpacker.open(slot, region, REGION), "checksum differs");
   const forged = { ...region, checksum: checksum(bytes) };
-  unpacker.stage(0, [forged]).set(bytes);
-  assert.equal(unpacker.open(0, forged, REGION), "malformed zstd frame");
+  unpacker.stage(slot, forged.stored, REGION).set(bytes);
+  assert.equal(unpacker.open(slot, forged, REGION), "malformed zstd frame");
 });

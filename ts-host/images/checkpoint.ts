@@ -3,6 +3,7 @@
  * The engine and the offline verbs know only this; images/criu.ts and images/native.ts are the two formats.
  */
 import type { ImageKind, MessageOf } from "../generated/messages.ts";
+import type { Core } from "../wasm/core.ts";
 import { PAGE_SIZE } from "../wasm/pages.ts";
 
 /** One record of an image file: a message and, for some kinds, raw bytes that follow it. */
@@ -54,7 +55,7 @@ export interface PageSource {
   readonly length: number;
   /** Reads `count` pages from page `first` on, checks them, hands them to `drain` in order. */
   read(first: number, count: number, drain: DrainPages): void;
-  /** Reads as many pages as `into` has room for. Only where they lie in the file as they are: `readPages` does it anywhere. */
+  /** Reads as many pages as `into` has room for, without a buffer between where that can be: `readPages` takes any source. */
   readDirectly?(first: number, into: Uint8Array): void;
   /** Where `count` pages lie, without reading them; absent where the format has each page in one place. */
   places?(first: number, count: number): PlaceCursor;
@@ -132,6 +133,8 @@ export interface CheckpointReader {
   pageFigures(): PageFigures;
   /** The stream of pages with that `pages_id`. */
   pages(id: number): PageSource;
+  /** The instance of the core that pages come through: `readPages` fills what lies in its memory without a copy. */
+  readonly pagesCore?: Core;
   /** What the pages of a pack are known by in the store that it lies in; undefined where that is not to be had. */
   hashes?(pack: string): StoredHashes | undefined;
   close(): void;

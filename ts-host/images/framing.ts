@@ -56,10 +56,16 @@ interface NamePattern {
   after: string;
 }
 
-const NAME_PATTERNS = KINDS.map((kind): NamePattern => {
-  const [before, conversion, after = ""] = IMAGE_KINDS[kind].pattern.split(ID_PLACE);
-  return { kind, before, conversion, after };
-});
+const firstWord = (name: string) => name.slice(0, name.search(/[-.]|$/));
+
+/** By the first word of the name: few begin with the same. */
+const NAME_PATTERNS = new Map<string, NamePattern[]>();
+for (const kind of KINDS) {
+  const { pattern } = IMAGE_KINDS[kind];
+  const [before, conversion, after = ""] = pattern.split(ID_PLACE);
+  const alike = NAME_PATTERNS.get(firstWord(pattern)) ?? [];
+  NAME_PATTERNS.set(firstWord(pattern), [...alike, { kind, before, conversion, after }]);
+}
 
 function idIn(file: string, { before, after }: NamePattern): string | undefined {
   if (!file.startsWith(before) || !file.endsWith(after)) return undefined;
@@ -68,7 +74,7 @@ function idIn(file: string, { before, after }: NamePattern): string | undefined 
 
 /** `core-812.img` -> `{ kind: "CORE", id: 812 }`; undefined for what is not an image's name. */
 export function parseImageFileName(file: string): ImageName | undefined {
-  for (const pattern of NAME_PATTERNS) {
+  for (const pattern of NAME_PATTERNS.get(firstWord(file)) ?? []) {
     const { kind, conversion } = pattern;
     const id = idIn(file, pattern);
     if (conversion === undefined && id === "") return { kind };

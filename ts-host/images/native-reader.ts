@@ -5,6 +5,7 @@ import { HASH_WORDS, HashesFile } from "../store/hashes-file.ts";
 import { PageReader } from "../store/page-reader.ts";
 import type { NumberedPack, PageTable } from "../store/page-table.ts";
 import { decodePageTable } from "../store/page-table.ts";
+import type { Core } from "../wasm/core.ts";
 import { checksum, sha256 } from "../wasm/sums.ts";
 import { BinaryReader, hex, sameBytes } from "./binary.ts";
 import type {
@@ -246,6 +247,10 @@ export class NativeReader implements CheckpointReader {
     const stream = this.#table.streams.find((candidate) => candidate.id === id);
     if (!stream) throw new ImageError(`no page stream ${id} in this checkpoint`, { file: this.#file });
     return this.#pages.stream(stream);
+  }
+
+  get pagesCore(): Core {
+    return this.#pages.core;
   }
 
   hashes(pack: string): StoredHashes | undefined {

@@ -1,4 +1,5 @@
 /** The generated table of all messages and fields, as objects. */
+import { bytesOfLatin1 } from "#platform";
 import type { MessageName } from "../generated/messages.ts";
 import { FIELD_ENUMS, FIELDS, MESSAGES, SHOW, TABLE } from "../generated/schema-table.ts";
 
@@ -42,11 +43,7 @@ const schemas = new Map<MessageName, readonly FieldSchema[]>();
 
 /** The table as the core takes it. */
 export function schemaTable(): Uint8Array {
-  if (table === undefined) {
-    const packed = atob(TABLE);
-    table = new Uint8Array(packed.length);
-    for (let index = 0; index < packed.length; index++) table[index] = packed.charCodeAt(index);
-  }
+  table ??= bytesOfLatin1(atob(TABLE));
   return table;
 }
 

@@ -86,6 +86,11 @@ export class Spool {
   }
 }
 
+/** Each character, of which none is above 255, as the byte of that number. */
+export function bytesOfLatin1(text: string): Uint8Array {
+  return Buffer.from(text, "latin1");
+}
+
 /** Each byte as the character of that number. */
 export function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");

@@ -50,6 +50,11 @@ export class Spool {
   }
 }
 
+/** Each character, of which none is above 255, as the byte of that number. */
+export function bytesOfLatin1(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
 /** Characters that are made of bytes in one call: arguments are limited in number. */
 const CHARACTERS = 32 << 10;
 

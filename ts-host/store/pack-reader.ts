@@ -2,7 +2,7 @@
 import { ImageError } from "../errors.ts";
 import { sameBytes } from "../images/binary.ts";
 import type { RandomFile } from "../images/source.ts";
-import { MAX_REGION_PAGES } from "../wasm/pages.ts";
+import { PAGE_SIZE, type RegionRows } from "../wasm/pages.ts";
 import { checksum, sha256 } from "../wasm/sums.ts";
 import {
   checkHeader,
@@ -77,35 +77,60 @@ export class PackFile {
     return pagesInRegion(this.#trailer, index);
   }
 
-  region(index: number): PlacedRegion {
-    const block = Math.floor(index / TABLE_BLOCK);
-    const first = block * TABLE_BLOCK;
-    if (block !== this.#blockIndex) {
-      const count = Math.min(TABLE_BLOCK, this.regionCount - first);
-      const offset = this.#trailer.tableOffset + first * REGION_ENTRY;
-      const bytes = this.#read(offset, count * REGION_ENTRY);
-      if (checksum(bytes) !== this.#checksums.getBigUint64(block * 8, true))
-        this.fail(`the table of regions is damaged, from region ${first} on`, offset);
-      this.#block = new DataView(bytes.buffer);
-      this.#blockIndex = block;
-    }
-    return decodeRegion(this.#block, first, index, this.#trailer, this.path);
+  /** Where the regions end. */
+  get regionsEnd(): number {
+    return this.#trailer.tableOffset;
   }
 
-  /**
-   * Regions from `index` on whose bytes lie one after the other in the file: at most `most`, and at least one; no
-   * more of them than can be staged at once.
-   */
-  regionsFrom(index: number, most: number): PlacedRegion[] {
-    const regions = [this.region(index)];
-    const fitting = Math.min(most, Math.floor(MAX_REGION_PAGES / this.regionPages));
-    while (regions.length < fitting) {
-      const { offset, stored } = regions.at(-1)!;
-      const next = this.region(index + regions.length);
-      if (next.offset !== offset + stored) break;
-      regions.push(next);
-    }
-    return regions;
+  region(index: number): PlacedRegion {
+    const { block, first } = this.#blockWith(index);
+    return decodeRegion(block, first, index, this.#trailer, this.path);
+  }
+
+  /** The rows of region `index` and of those after it, at most `most` and no more than are in one block. */
+  rows(index: number, most: number): RegionRows {
+    const { block, first } = this.#blockWith(index);
+    const from = (index - first) * REGION_ENTRY;
+    const count = Math.min(most, (block.byteLength - from) / REGION_ENTRY);
+    return {
+      rows: new Uint8Array(block.buffer, from, count * REGION_ENTRY),
+      size: this.regionPages * PAGE_SIZE,
+      length: this.#bytesOf(index, count),
+    };
+  }
+
+  /** How many regions from `index` on have no more than `pages` pages together. */
+  wholeRegions(index: number, pages: number): number {
+    const isToEnd = index * this.regionPages + pages >= this.#trailer.length;
+    return isToEnd ? this.regionCount - index : Math.floor(pages / this.regionPages);
+  }
+
+  /** Where `count` regions from `index` on, which adjoin, lie in the file, and the bytes of pages in them. */
+  extent(index: number, count: number): { offset: number; stored: number; length: number } {
+    const first = this.region(index);
+    const last = count === 1 ? first : this.region(index + count - 1);
+    const stored = last.offset + last.stored - first.offset;
+    return { offset: first.offset, stored, length: this.#bytesOf(index, count) };
+  }
+
+  /** Bytes of pages in `count` regions from `index` on. */
+  #bytesOf(index: number, count: number): number {
+    return ((count - 1) * this.regionPages + this.pagesInRegion(index + count - 1)) * PAGE_SIZE;
+  }
+
+  /** The block of the table that region `index` is in, and the first region in it. */
+  #blockWith(index: number): { block: DataView; first: number } {
+    const number = Math.floor(index / TABLE_BLOCK);
+    const first = number * TABLE_BLOCK;
+    if (number === this.#blockIndex) return { block: this.#block, first };
+    const count = Math.min(TABLE_BLOCK, this.regionCount - first);
+    const offset = this.#trailer.tableOffset + first * REGION_ENTRY;
+    const bytes = this.#read(offset, count * REGION_ENTRY);
+    if (checksum(bytes) !== this.#checksums.getBigUint64(number * 8, true))
+      this.fail(`the table of regions is damaged, from region ${first} on`, offset);
+    this.#block = new DataView(bytes.buffer);
+    this.#blockIndex = number;
+    return { block: this.#block, first };
   }
 
   /** Bytes that the regions take. */

@@ -3,6 +3,7 @@ import { ImageError } from "../errors.ts";
 import { hex } from "../images/binary.ts";
 import type { DrainPages, PageFigures, PageSource, PlaceCursor } from "../images/checkpoint.ts";
 import type { RandomFile } from "../images/source.ts";
+import type { Core } from "../wasm/core.ts";
 import { GATHERED_PAGES, PAGE_SIZE, PageUnpacker, REGION_SLOTS, ZERO_PAGE } from "../wasm/pages.ts";
 import { checksum } from "../wasm/sums.ts";
 import { PackFile } from "./pack-reader.ts";
@@ -98,40 +99,47 @@ export class PageReader {
     return { pages, zero, kept: this.#table.packs.at(-1)!.length, bytes: this.#own.storedBytes() };
   }
 
-  /**
-   * Gathers up to `count` pages from page `page` on, as many as are read at once, as page `at` of those to be
-   * handed out and the ones after it; answers how many. None when there is no room for them.
-   */
-  gather(page: number, count: number, at: number): number {
+  /** The instance of the core that the pages come through. */
+  get core(): Core {
+    return this.#unpacker.core;
+  }
+
+  /** Where in the core's memory up to GATHERED_PAGES may be put; they stay until the next are. */
+  get gathering(): number {
+    return this.#unpacker.gathering;
+  }
+
+  /** `count` pages from page `page` on, at most GATHERED_PAGES; they stay until the next are read. */
+  read(page: number, count: number): Uint8Array {
+    this.put(page, count, this.gathering);
+    return this.core.view(this.gathering, count * PAGE_SIZE);
+  }
+
+  /** Puts `count` pages from page `page` on to `to` in the core's memory. */
+  put(page: number, count: number, to: number): void {
     if (page === ZERO_PAGE) {
-      const pages = Math.min(count, GATHERED_PAGES - at);
-      this.#unpacker.gatherZeros(at, pages);
-      return pages;
+      this.#unpacker.clear(to, count);
+      return;
     }
+    for (let done = 0; done < count; )
+      done += this.#putSome(page + done, count - done, to + done * PAGE_SIZE);
+  }
+
+  /** As `put`, as many as are read at once; answers how many. */
+  #putSome(page: number, count: number, to: number): number {
     const index = packOf(this.#table.packs, page);
     if (index === undefined) throw new ImageError(`there is no page ${page}`, { file: this.path });
     const pack = this.#pack(index);
     const inPack = page - this.#table.packs[index].first;
     const region = Math.floor(inPack / pack.regionPages);
-    const first = inPack % pack.regionPages;
+    const skipped = inPack % pack.regionPages;
     const whole = pack.pagesInRegion(region);
-    const pages = Math.min(count, whole - first);
-    if (at + pages > GATHERED_PAGES) return 0;
-    const key = page - first;
-    if (pages === whole && !this.#slots.has(key)) {
-      const wanted = Math.min(count, GATHERED_PAGES - at);
-      // The last region of a pack may be shorter.
-      const toEnd = inPack + wanted >= this.#table.packs[index].length;
-      const regions = toEnd ? pack.regionCount - region : Math.floor(wanted / pack.regionPages);
-      return this.#load(pack, region, regions, this.#unpacker.place(at));
-    }
-    this.#unpacker.gather(at, this.#slotOf(pack, region, key), first, pages);
+    const key = page - skipped;
+    if (skipped === 0 && count >= whole && !this.#slots.has(key))
+      return this.#open(pack, region, pack.wholeRegions(region, Math.min(count, GATHERED_PAGES)), to);
+    const pages = Math.min(count, whole - skipped);
+    this.#unpacker.copy(to, this.#slotOf(pack, region, key), skipped, pages);
     return pages;
-  }
-
-  /** The first `count` pages that were gathered; they stay until the next are. */
-  gathered(count: number): Uint8Array {
-    return this.#unpacker.gathered(count);
   }
 
   #slotOf(pack: PackFile, region: number, key: number): number {
@@ -139,7 +147,7 @@ export class PageReader {
     if (slot === undefined) {
       if (this.#freeSlots.length === 0) this.#dropOldest();
       slot = this.#freeSlots.at(-1)!;
-      this.#load(pack, region, 1, this.#unpacker.slot(slot));
+      this.#open(pack, region, 1, this.#unpacker.slot(slot));
       this.#freeSlots.pop();
     }
     this.#slots.delete(key);
@@ -153,21 +161,27 @@ export class PageReader {
     this.#freeSlots.push(oldest[1]);
   }
 
-  /** Opens region `index` to `to`, and after it as many of the next as are read at once; answers how many pages. */
-  #load(pack: PackFile, index: number, most: number, to: number): number {
-    const regions = pack.regionsFrom(index, most);
-    pack.read(this.#unpacker.stage(to, regions), regions[0].offset);
-    let opened = 0;
-    for (const [skipped, region] of regions.entries()) {
-      const pages = pack.pagesInRegion(index + skipped);
-      const wrong = this.#unpacker.open(to + opened * PAGE_SIZE, region, pages * PAGE_SIZE);
-      if (wrong !== undefined) {
-        const first = (index + skipped) * pack.regionPages;
+  /** Opens region `index` to `to`, and after it as many of the next as lie behind it; answers how many pages. */
+  #open(pack: PackFile, index: number, most: number, to: number): number {
+    const rows = pack.rows(index, most);
+    const count = Math.max(1, this.#unpacker.adjoining(rows, pack.regionsEnd));
+    const { offset, stored, length } = pack.extent(index, count);
+    pack.read(this.#unpacker.stage(to, stored, length), offset);
+    if (!this.#unpacker.openAll(to, rows.size, length)) this.#openEach(pack, index, count, to);
+    return length / PAGE_SIZE;
+  }
+
+  /** Opens the regions that are staged, and tells of the first that is not good. */
+  #openEach(pack: PackFile, index: number, count: number, to: number): void {
+    for (let number = index; number < index + count; number++) {
+      const region = pack.region(number);
+      const first = number * pack.regionPages;
+      const pages = pack.pagesInRegion(number);
+      const wrong = this.#unpacker.open(to, region, pages * PAGE_SIZE);
+      if (wrong !== undefined)
         pack.fail(`pages ${first} to ${first + pages - 1} of the pack: ${wrong}`, region.offset);
-      }
-      opened += pages;
+      to += pages * PAGE_SIZE;
     }
-    return opened;
   }
 
   close(): void {
@@ -207,19 +221,35 @@ class StreamReader implements PageSource {
 
   read(first: number, count: number, drain: DrainPages): void {
     this.#checkRange(first, count);
+    const { core, gathering } = this.#pages;
+    for (let done = 0; done < count; ) {
+      const pages = Math.min(GATHERED_PAGES, count - done);
+      this.#put(first + done, pages, gathering);
+      drain(core.view(gathering, pages * PAGE_SIZE), done * PAGE_SIZE);
+      done += pages;
+    }
+  }
+
+  readDirectly(first: number, into: Uint8Array): void {
+    const count = into.length / PAGE_SIZE;
+    if (!this.#pages.core.holds(into)) {
+      this.read(first, count, (view, offset) => into.set(view, offset));
+      return;
+    }
+    this.#checkRange(first, count);
+    this.#put(first, count, into.byteOffset);
+  }
+
+  /** Puts pages of the stream to `to` in the core's memory. */
+  #put(first: number, count: number, to: number): void {
     const end = first + count;
-    let gathered = 0;
     for (let page = first; page < end; ) {
       this.#seek(page);
       const packed = this.#extents[this.#at + 1];
       const from = packed === ZERO_PAGE ? ZERO_PAGE : packed + (page - this.#extentFirst);
-      const extentEnd = this.#extentFirst + this.#extents[this.#at];
-      const pages = this.#pages.gather(from, Math.min(end, extentEnd) - page, gathered);
+      const pages = Math.min(end, this.#extentFirst + this.#extents[this.#at]) - page;
+      this.#pages.put(from, pages, to + (page - first) * PAGE_SIZE);
       page += pages;
-      gathered += pages;
-      if (pages > 0 && page < end) continue;
-      drain(this.#pages.gathered(gathered), (page - gathered - first) * PAGE_SIZE);
-      gathered = 0;
     }
   }
 

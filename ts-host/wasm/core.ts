@@ -74,6 +74,8 @@ export interface CoreExports {
   sealRegion(pages: number, length: number, target: number): number;
   sealedEncoding(): number;
   sealedChecksum(): bigint;
+  adjoiningRegions(rows: number, size: number, length: number, end: bigint): number;
+  openRegions(rows: number, size: number, length: number, from: number, pages: number): number;
   openRegion(
     from: number,
     stored: number,
@@ -132,6 +134,11 @@ export class Core {
       this.#view = new Uint8Array(this.exports.memory.buffer);
     }
     return this.#view.subarray(pointer >>> 0, (pointer >>> 0) + length);
+  }
+
+  /** Whether the bytes lie in the core's memory. */
+  holds(bytes: Uint8Array): boolean {
+    return bytes.buffer === this.exports.memory.buffer;
   }
 
   /** A buffer of the core's memory that is kept for good, 16-byte aligned. */

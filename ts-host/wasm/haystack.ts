@@ -11,13 +11,19 @@ type Pair = [left: number, right: number];
 const FIRST_NEEDLE = 4096;
 
 export class Haystack {
-  readonly #core = Core.load();
+  readonly #core: Core;
   #pointer = 0;
   #capacity = 0;
-  #needle = this.#core.allocate(FIRST_NEEDLE);
+  #needle: number;
   #needleCapacity = FIRST_NEEDLE;
   /** What was rare of a needle when it was looked last, and how often that still holds. */
   readonly #rarest = new Map<Uint8Array, { pair: Pair; uses: number }>();
+
+  /** `core`: whose memory it is in; by default one of its own. */
+  constructor(core = Core.load()) {
+    this.#core = core;
+    this.#needle = core.allocate(FIRST_NEEDLE);
+  }
 
   /** Room for `length` bytes; what was in it is lost where it grows. Good until the next call with a larger one. */
   bytes(length: number): Uint8Array {

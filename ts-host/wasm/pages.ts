@@ -204,41 +204,64 @@ export class PageHasher {
 
 /** Regions that an unpacker keeps decompressed, for pages that are wanted one by one: 4 MiB at most. */
 export const REGION_SLOTS = 16;
-/** Pages that an unpacker gathers before they are handed out: 512 KiB, to be summed while it is in the cache. */
-export const GATHERED_PAGES = 128;
+/** Pages that an unpacker reads and opens at once: 1 MiB. */
+export const GATHERED_PAGES = 256;
 const SLOT_SIZE = MOST_REGION_BYTES;
 
-/** Opens regions of packs, into slots or straight to where their pages are gathered. */
+/** Regions of a pack, one after the other in its table. */
+export interface RegionRows {
+  /** Their rows, 24 bytes each. */
+  rows: Uint8Array;
+  /** Bytes of pages in each of them but the last, and in all of them. */
+  size: number;
+  length: number;
+}
+
+/** Most regions that are opened at once. */
+const MOST_ROWS = GATHERED_PAGES;
+const ROW_SIZE = 24;
+
+/** Opens regions of packs, into slots, to where their pages are gathered, or anywhere else in its core's memory. */
 export class PageUnpacker {
-  readonly #core = Core.load();
-  readonly #stage = this.#core.allocate(SLOT_SIZE);
-  readonly #slots = this.#core.allocate(REGION_SLOTS * SLOT_SIZE);
-  readonly #gathered = this.#core.allocate(GATHERED_PAGES * PAGE_SIZE);
+  readonly core = Core.load();
+  readonly #stage = this.core.allocate(GATHERED_PAGES * PAGE_SIZE);
+  readonly #slots = this.core.allocate(REGION_SLOTS * SLOT_SIZE);
+  readonly #rows = this.core.allocate(MOST_ROWS * ROW_SIZE);
+  /** Where pages are gathered that are wanted nowhere else. */
+  readonly gathering = this.core.allocate(GATHERED_PAGES * PAGE_SIZE);
   /** Where the next region lies that is to be opened. */
   #staged = this.#stage;
   #zstd: Zstd | undefined;
 
-  /** Where a slot is, for `stage` and `open`. */
+  /** Where a slot is. */
   slot(number: number): number {
     return this.#slots + number * SLOT_SIZE;
   }
 
-  /** Where page `at` of those that are gathered is, for `stage` and `open`. */
-  place(at: number): number {
-    return this.#gathered + at * PAGE_SIZE;
+  /**
+   * How many of the regions can be opened at once: they lie one after the other, as their rows may have them in a
+   * file whose regions end at `end`. None: the first row is wrong.
+   */
+  adjoining({ rows, size, length }: RegionRows, end: number): number {
+    this.core.view(this.#rows, rows.length).set(rows);
+    return this.core.exports.adjoiningRegions(this.#rows, size, length, BigInt(end));
   }
 
   /**
-   * Where the stored bytes of regions, one after the other, are to be put that are to be opened to `to`: straight
-   * there where all of them are stored as they are.
+   * Where the `stored` bytes of regions, one after the other, are to be put that are to be opened to `length` bytes
+   * at `to`: straight there where all of them are stored as they are.
    */
-  stage(to: number, regions: readonly StoredRegion[]): Uint8Array {
-    const isStraight = regions.every(({ encoding }) => encoding === AS_IT_IS);
-    this.#staged = isStraight ? to : this.#stage;
-    return this.#core.view(
-      this.#staged,
-      regions.reduce((sum, { stored }) => sum + stored, 0),
-    );
+  stage(to: number, stored: number, length: number): Uint8Array {
+    this.#staged = stored === length ? to : this.#stage;
+    return this.core.view(this.#staged, stored);
+  }
+
+  /**
+   * Opens the regions that are staged, the first of those that `adjoining` has looked at last, to `length` bytes at
+   * `to`, all at once; false where they have to be opened one by one, since something is wrong or they are of zstd.
+   */
+  openAll(to: number, size: number, length: number): boolean {
+    return this.core.exports.openRegions(this.#rows, size, length, this.#staged, to) !== 0;
   }
 
   /**
@@ -250,7 +273,7 @@ export class PageUnpacker {
     const from = this.#staged;
     this.#staged += stored;
     if (encoding === ZSTD) return this.#openByZstd(from, to, region, length);
-    const answer = this.#core.exports.openRegion(from, stored, encoding, checksum, to, length);
+    const answer = this.core.exports.openRegion(from, stored, encoding, checksum, to, length);
     return [undefined, "checksum differs", "malformed LZ4 block"][answer];
   }
 
@@ -260,26 +283,20 @@ export class PageUnpacker {
     { stored, checksum }: StoredRegion,
     length: number,
   ): string | undefined {
-    const found = this.#core.exports.xxh64(from, stored, 0n);
+    const found = this.core.exports.xxh64(from, stored, 0n);
     if (BigInt.asUintN(64, found) !== checksum) return "checksum differs";
     this.#zstd ??= new Zstd(MOST_REGION_BYTES);
-    const [source, target] = [this.#core.view(from, stored), this.#core.view(to, length)];
+    const [source, target] = [this.core.view(from, stored), this.core.view(to, length)];
     return this.#zstd.decompress(source, target) ? undefined : "malformed zstd frame";
   }
 
-  /** Gathers `count` pages of a slot, from number `first` of the region on, as page `at` and those after it. */
-  gather(at: number, slot: number, first: number, count: number): void {
-    this.#core.exports.copyPages(this.place(at), this.slot(slot) + first * PAGE_SIZE, count);
+  /** Copies `count` pages of a slot, from number `first` of the region on. */
+  copy(to: number, slot: number, first: number, count: number): void {
+    this.core.exports.copyPages(to, this.slot(slot) + first * PAGE_SIZE, count);
   }
 
-  /** Gathers `count` pages of zeros. */
-  gatherZeros(at: number, count: number): void {
-    this.#core.exports.clearPages(this.place(at), count);
-  }
-
-  /** The first `count` pages that were gathered. */
-  gathered(count: number): Uint8Array {
-    return this.#core.view(this.#gathered, count * PAGE_SIZE);
+  clear(to: number, count: number): void {
+    this.core.exports.clearPages(to, count);
   }
 }
 

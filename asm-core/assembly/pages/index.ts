@@ -8,4 +8,4 @@ export {
   packTake,
 } from "./pack";
 export { clearPages, copyPages, hashKey, isZeroPage, pageHashes } from "./page";
-export { openRegion, sealedChecksum, sealedEncoding, sealRegion } from "./region";
+export { adjoiningRegions, openRegion, openRegions, sealedChecksum, sealedEncoding, sealRegion } from "./region";

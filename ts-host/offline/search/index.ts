@@ -49,7 +49,7 @@ export function* search(
   );
   const total = places.reduce((sum, { process, mapping }) => sum + storedBytes(process, mapping), 0);
   let done = 0;
-  const haystack = new Haystack();
+  const haystack = new Haystack(checkpoint.reader.pagesCore);
   for (const { process, mapping } of places) {
     const window = new Window(pattern, haystack);
     for (const piece of storedPieces(process, mapping)) {

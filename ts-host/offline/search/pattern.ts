@@ -1,5 +1,5 @@
 /** What is searched for: bytes, or a regular expression over bytes. */
-import { latin1 } from "#platform";
+import { bytesOfLatin1, latin1 } from "#platform";
 import { UsageError } from "../../errors.ts";
 import type { Haystack } from "../../wasm/haystack.ts";
 import { requiredTexts } from "./required.ts";
@@ -48,8 +48,7 @@ class Expression implements Pattern {
     } catch (error) {
       throw new UsageError(`not a regular expression: ${(error as Error).message}`);
     }
-    const bytesOf = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
-    this.#required = requiredTexts(inBytes).map((texts) => texts.map(bytesOf));
+    this.#required = requiredTexts(inBytes).map((texts) => texts.map(bytesOfLatin1));
   }
 
   /** Whether there can be a hit: to look for bytes is much faster than to try the expression. */

@@ -204,8 +204,8 @@ export class PageHasher {
 
 /** Regions that an unpacker keeps decompressed, for pages that are wanted one by one: 4 MiB at most. */
 export const REGION_SLOTS = 16;
-/** Pages that an unpacker reads and opens at once: 1 MiB. */
-export const GATHERED_PAGES = 256;
+/** Pages that an unpacker reads and opens at once: 2 MiB. */
+export const GATHERED_PAGES = 512;
 const SLOT_SIZE = MOST_REGION_BYTES;
 
 /** Regions of a pack, one after the other in its table. */

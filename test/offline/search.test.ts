@@ -165,11 +165,41 @@ test("expressions find what they find in JavaScript, whatever they require", () 
   assert.ok(found > 500 && spared > 500, `${found} found, ${spared} required something`);
 });
 
+test("in much memory, expressions find what they find in JavaScript, near and far from each other", () => {
+  const random = randomNumbers(13);
+  const haystack = new Haystack();
+  const length = 2_000_000;
+  const bytes = Buffer.alloc(length, ".");
+  const words = ["first", "second", "third", "FIRST", "x=12;", "third first", "first then second", "xx"];
+  for (let word = 0; word < 300; word++)
+    bytes.write(words[Math.floor(random() ** 2 * words.length)], Math.floor(random() * (length - 20)));
+  haystack.bytes(length).set(bytes);
+  for (const source of [
+    "first",
+    "(first|third)\\.",
+    "(?<=third )first",
+    "first.{1,9}second",
+    "x=\\d+;",
+    "third.{0,60000}?first",
+    "second(?!\\.)|x+",
+  ]) {
+    for (const ignoreCase of [false, true]) {
+      const plain = bytes.toString("latin1").matchAll(new RegExp(source, ignoreCase ? "gsi" : "gs"));
+      const hits = expressionPattern(source, ignoreCase).find(haystack, 0, length);
+      assert.deepEqual(
+        [...hits].map(({ start, length }) => `${start} ${length}`),
+        [...plain].map((match) => `${match.index} ${match[0].length}`),
+        source,
+      );
+    }
+  }
+});
+
 test("what an expression requires", () => {
   const required = {
-    "no such (text|word) anywhere": [["no such "], ["text", "word"], [" anywhere"]],
+    "no such (text|word) anywhere": [[" anywhere"], ["no such "], ["text", "word"]],
     "(first|second)[0-9]+": [["first", "second"]],
-    "https?://[a-z]+\\.example": [["http"], ["://"], [".example"]],
+    "https?://[a-z]+\\.example": [[".example"], ["http"], ["://"]],
     "x{3}password=\\S+": [["password="]],
     "ab|.*": [],
     "(token)?=": [],

@@ -37,18 +37,17 @@ export class Haystack {
   /** Offsets of all places at or after `from` in the first `length` bytes where the needle stands, not overlapping. */
   *find(needle: Uint8Array, from: number, length: number): Generator<number> {
     for (let at = from; ; at += needle.length) {
-      at = this.#next(needle, at, length, false);
+      at = this.next(needle, at, length, false);
       if (at < 0) return;
       yield at;
     }
   }
 
-  /** Whether the needle stands in the first `length` bytes at or after `from`; if `anyCase`, it may be less than that. */
-  mayHave(needle: Uint8Array, from: number, length: number, anyCase: boolean): boolean {
-    return this.#next(needle, from, length, anyCase) >= 0;
-  }
-
-  #next(needle: Uint8Array, from: number, length: number, anyCase: boolean): number {
+  /**
+   * Offset of the first place at or after `from` in the first `length` bytes where the needle stands; -1: nowhere.
+   * With `anyCase`, what stands there may be alike only.
+   */
+  next(needle: Uint8Array, from: number, length: number, anyCase: boolean): number {
     if (needle.length > this.#needleCapacity) {
       this.#needleCapacity = needle.length;
       this.#needle = this.#core.allocate(needle.length);

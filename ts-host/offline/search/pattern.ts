@@ -18,6 +18,8 @@ export interface Pattern {
 }
 
 const LONGEST_EXPRESSION = 64 << 10;
+/** How far apart an expression is tried where it cannot be tried everywhere. */
+const STEP = 128 << 10;
 
 class Bytes implements Pattern {
   readonly longest: number;
@@ -51,26 +53,55 @@ class Expression implements Pattern {
     this.#required = requiredTexts(inBytes).map((texts) => texts.map(bytesOfLatin1));
   }
 
-  /** Whether there can be a hit: to look for bytes is much faster than to try the expression. */
+  /**
+   * Tries the expression only near to what each hit must have: to look for bytes is much faster, and so is to make
+   * text of few bytes.
+   */
+  *find(haystack: Haystack, from: number, length: number): Generator<Hit> {
+    const step = this.#required.length === 0 ? length : STEP;
+    for (let at = from; at < length; ) {
+      const begin = this.#nextBegin(haystack, at, length);
+      if (begin === undefined) return;
+      const stop = Math.min(length, begin + step);
+      at = stop;
+      if (!this.#mayMatch(haystack, begin, Math.min(length, stop + this.longest))) continue;
+      for (const hit of this.#hitsIn(haystack, begin, stop, length)) {
+        yield hit;
+        at = Math.max(stop, hit.start + hit.length);
+      }
+    }
+  }
+
+  /** Where the next hit can begin, from `from` on; undefined: nowhere. */
+  #nextBegin(haystack: Haystack, from: number, length: number): number | undefined {
+    if (this.#required.length === 0) return from;
+    const { ignoreCase } = this.#expression;
+    const places = this.#required[0].map((text) => haystack.next(text, from, length, ignoreCase));
+    const next = Math.min(...places.filter((place) => place >= 0));
+    return next === Number.POSITIVE_INFINITY ? undefined : Math.max(from, next - this.longest);
+  }
+
   #mayMatch(haystack: Haystack, from: number, length: number): boolean {
     const { ignoreCase } = this.#expression;
     return this.#required.every((texts) =>
-      texts.some((text) => haystack.mayHave(text, from, length, ignoreCase)),
+      texts.some((text) => haystack.next(text, from, length, ignoreCase) >= 0),
     );
   }
 
-  *find(haystack: Haystack, from: number, length: number): Generator<Hit> {
-    if (!this.#mayMatch(haystack, from, length)) return;
+  /** Hits that begin from `begin` on, before `stop`. What is before them may be looked at. */
+  *#hitsIn(haystack: Haystack, begin: number, stop: number, length: number): Generator<Hit> {
+    const start = Math.max(0, begin - this.longest);
+    const bytes = haystack.bytes(length).subarray(start, stop + this.longest);
+    const text = latin1(bytes);
     const expression = this.#expression;
-    const text = latin1(haystack.bytes(length));
-    expression.lastIndex = from;
-    for (;;) {
-      const match = expression.exec(text);
-      if (match === null) return;
-      if (match[0].length === 0) expression.lastIndex++;
-      else yield { start: match.index, length: match[0].length };
+    for (let at = begin; at < stop; ) {
       // Another search may have used the expression meanwhile.
-      if (match[0].length > 0) expression.lastIndex = match.index + match[0].length;
+      expression.lastIndex = at - start;
+      const match = expression.exec(text);
+      if (match === null || start + match.index >= stop) return;
+      const hit = { start: start + match.index, length: match[0].length };
+      if (hit.length > 0) yield hit;
+      at = hit.start + Math.max(1, hit.length);
     }
   }
 }

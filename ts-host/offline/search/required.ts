@@ -3,7 +3,7 @@
  * What is not understood requires nothing.
  */
 
-/** Of each of these lists, one text is in every match. */
+/** Of each of these lists, one text is in every match. The list that tells most comes first. */
 export type Required = readonly (readonly string[])[];
 
 /** A shorter text stands in too many places to tell anything. */
@@ -64,7 +64,7 @@ class Reader {
   whole(): Required {
     const found = this.#alternatives();
     if (this.#at < this.#source.length) throw new NotUnderstood();
-    return found;
+    return [...found].sort((a, b) => worth(b) - worth(a));
   }
 
   /** Alternatives up to the end of their group: each has to require something. */

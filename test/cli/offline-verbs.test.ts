@@ -11,6 +11,7 @@ import { createCheckpoint } from "../../ts-host/images/create.ts";
 import { parseImageFileName } from "../../ts-host/images/framing.ts";
 import { openCheckpoint } from "../../ts-host/images/open.ts";
 import { convert } from "../../ts-host/offline/convert.ts";
+import { pageOf, writeHandmade } from "../support/handmade.ts";
 import { command, output } from "../support/in-process.ts";
 import { SAMPLES, sampleDirectory, temporaryDirectory } from "../support/samples.ts";
 
@@ -282,6 +283,25 @@ test("decode and encode as filters, and into a reader that has seen enough", () 
   const { stderr, stdout } = spawnSync("bash", ["-c", shell], { encoding: "utf8" });
   assert.equal(stderr, "");
   assert.match(stdout, /4 processes/);
+});
+
+test("all that is printed arrives, however slow the reader is", async (t) => {
+  const directory = temporaryDirectory(t);
+  const pages = Array.from({ length: 100 }, (_, page) => pageOf(`page ${page} `));
+  writeHandmade(directory, [{ pid: 5, mappings: [{ start: 0x10000n, pages }] }]);
+  const shell = (script: string, ...args: string[]) => {
+    const run = `'${process.execPath}' '${asset("criu-wasm.cjs")}' ${args.join(" ")}`;
+    const { stdout, stderr } = spawnSync("bash", ["-c", script.replace("RUN", run)], { maxBuffer: 2 ** 25 });
+    assert.equal(stderr.toString(), "");
+    return stdout;
+  };
+  const hexdump = ["mem", "hexdump", directory, "--at", "0x10000", "--length", `${100 * 4096}`];
+  assert.equal(shell("RUN | { sleep 0.3; cat; }", ...hexdump).toString(), await output(...hexdump));
+  if (process.platform !== "linux") return;
+  // A pipe that is full already, and that refuses to let its writers wait.
+  const full = "{ dd if=/dev/null oflag=nonblock status=none; head -c 65536 /dev/zero; RUN; }";
+  const help = await output("--help");
+  assert.equal(shell(`${full} | { sleep 0.3; tail -c +65537; }`, "--help").toString(), help);
 });
 
 test("an archive that podman 4.3 with runc has exported", async (t) => {

@@ -1,6 +1,5 @@
 /** Where the command's words go; tests put something else in its place. */
-import { once } from "node:events";
-import { fstatSync } from "node:fs";
+import { fstatSync, writeSync } from "node:fs";
 
 export interface Terminal {
   /** Writes to stdout, in order. Await it: whoever reads may be slow. */
@@ -39,13 +38,54 @@ function isWatched(): boolean {
   }
 }
 
+/** So much goes into a pipe or a socket whether or not somebody reads already. */
+const PIPE_BYTES = 65_536;
+
+/** Bytes that stdout takes as a rule without a wait. */
+function roomOfStdout(): number {
+  try {
+    const stat = fstatSync(1);
+    return stat.isFile() || stat.isCharacterDevice() ? Number.POSITIVE_INFINITY : PIPE_BYTES;
+  } catch {
+    return 0;
+  }
+}
+
+/** Writes to stdout: by Node's stream, which takes milliseconds to set up, only what could have to wait. */
+class Stdout {
+  #room = roomOfStdout();
+  #stream: NodeJS.WriteStream | undefined;
+
+  async write(part: string | Uint8Array): Promise<void> {
+    const bytes = typeof part === "string" ? Buffer.from(part) : part;
+    const rest = bytes.subarray(this.#writeAtOnce(bytes));
+    if (rest.length === 0) return;
+    this.#room = 0;
+    this.#stream ??= process.stdout.on("error", endWithReader);
+    const stream = this.#stream;
+    // To the end: what a stream still holds is lost when the process ends.
+    await new Promise<void>((resolve) => stream.write(rest, () => resolve()));
+  }
+
+  /** Writes what there is room for; how many bytes that are. */
+  #writeAtOnce(bytes: Uint8Array): number {
+    if (bytes.length > this.#room) return 0;
+    this.#room -= bytes.length;
+    let done = 0;
+    try {
+      while (done < bytes.length) done += writeSync(1, bytes, done);
+    } catch (error) {
+      // It is full, and whoever made it does not want anybody to wait.
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") endWithReader(error as NodeJS.ErrnoException);
+    }
+    return done;
+  }
+}
+
 export function processTerminal(): Terminal {
-  let stdout: NodeJS.WriteStream | undefined;
+  const stdout = new Stdout();
   return {
-    async print(part) {
-      stdout ??= process.stdout.on("error", endWithReader);
-      if (!stdout.write(part)) await once(stdout, "drain");
-    },
+    print: (part) => stdout.write(part),
     complain(line) {
       process.stderr.write(`${printable(line)}\n`);
     },

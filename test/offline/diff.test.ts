@@ -92,45 +92,60 @@ for (const format of ["criu", "native"] as const) {
   });
 }
 
-test("pages of two checkpoints in one store are compared by where they lie and by their hashes, not read", (t) => {
+const STORED = Array.from({ length: 500 }, (_, page) => pageOf(`page ${page} `));
+const CHANGED = [7, 8, 300].map((page) => pageOf(`changed ${page} `));
+
+/** Checkpoints whose one mapping has these pages, made one after the other in one store; the function compares two. */
+function inStore(t: TestContext, memories: Record<string, Uint8Array[]>) {
   const folder = temporaryDirectory(t);
   const store = join(folder, "store");
-  const pages = (changed: number[]) =>
-    Array.from({ length: 500 }, (_, page) =>
-      pageOf(changed.includes(page) ? `changed ${page} ` : `page ${page} `),
-    );
-  const changes = { before: [], after: [7, 8, 300] };
-  for (const [name, changed] of Object.entries(changes)) {
-    writeHandmade(join(folder, `criu-${name}`), [
-      { pid: 5, mappings: [{ start: 0x10000n, pages: pages(changed) }] },
-    ]);
+  for (const [name, pages] of Object.entries(memories)) {
+    writeHandmade(join(folder, `criu-${name}`), [{ pid: 5, mappings: [{ start: 0x10000n, pages }] }]);
     convert(
       openCheckpoint(join(folder, `criu-${name}`)),
       createCheckpoint(join(folder, name), "native", { ...DEFAULT_PACK_OPTIONS, store }),
     );
   }
-  const differences = () => {
-    const [{ memory, compared: pages, read }] = compared(join(folder, "before"), join(folder, "after"));
+  const differences = (before: string, after: string) => {
+    const [{ memory, compared: pages, read }] = compared(join(folder, before), join(folder, after));
     assert.deepEqual(ranges(memory[0].changed), [
       ["17000", 2],
       ["13c000", 1],
     ]);
     return { pages, read };
   };
-  assert.deepEqual(differences(), { pages: 500, read: 0 });
-  // Where hashes are damaged, or gone, those that lie elsewhere are read.
-  const [name] = readdirSync(join(store, "packs")).filter((each) => each.endsWith(".hashes"));
-  const hashes = join(store, "packs", name);
-  const content = readFileSync(hashes);
-  content[content.length >> 1] ^= 1;
-  for (const damaged of [content, content.subarray(0, 100), content.subarray(0, 10)]) {
-    writeFileSync(hashes, damaged);
-    assert.deepEqual(differences(), { pages: 500, read: 3 });
-  }
-  rmSync(hashes);
-  assert.deepEqual(differences(), { pages: 500, read: 3 });
+  return { folder, packs: join(store, "packs"), differences };
+}
+
+const after = STORED.with(7, CHANGED[0]).with(8, CHANGED[1]).with(300, CHANGED[2]);
+
+test("pages that a checkpoint brought to a store are others than those that were there", (t) => {
+  const { packs, differences } = inStore(t, { before: STORED, after });
+  for (const name of readdirSync(packs)) if (name.endsWith(".hashes")) rmSync(join(packs, name));
+  assert.deepEqual(differences("before", "after"), { pages: 500, read: 0 });
+  assert.deepEqual(differences("after", "before"), { pages: 500, read: 0 });
   // Without the store every page is read.
-  assert.equal(compared(join(folder, "criu-before"), join(folder, "criu-after"))[0].read, 500);
+  assert.deepEqual(differences("criu-before", "criu-after"), { pages: 500, read: 500 });
+});
+
+test("other pages of two checkpoints in one store are compared by their hashes, and read where there are none", (t) => {
+  // Those that made the packs knew nothing of each other.
+  const { packs, differences } = inStore(t, { old: STORED, young: CHANGED, before: STORED, after });
+  assert.deepEqual(differences("before", "after"), { pages: 500, read: 0 });
+  const contents = readdirSync(packs)
+    .filter((name) => name.endsWith(".hashes"))
+    .map((name): [string, Buffer] => [join(packs, name), readFileSync(join(packs, name))]);
+  const damages = [
+    (content: Buffer) => content.with(content.length >> 1, content[content.length >> 1] ^ 1),
+    (content: Buffer) => content.subarray(0, 100),
+    (content: Buffer) => content.subarray(0, 10),
+  ];
+  for (const damage of damages) {
+    for (const [path, content] of contents) writeFileSync(path, damage(content));
+    assert.deepEqual(differences("before", "after"), { pages: 500, read: 3 });
+  }
+  for (const [path] of contents) rmSync(path);
+  assert.deepEqual(differences("before", "after"), { pages: 500, read: 3 });
 });
 
 /** Memory as it is compared: by the number of each page that is mapped, which of some contents it has; 0: zeros. */

@@ -135,6 +135,8 @@ export interface CheckpointReader {
   pages(id: number): PageSource;
   /** The instance of the core that pages come through: `readPages` fills what lies in its memory without a copy. */
   readonly pagesCore?: Core;
+  /** Whether it is certain, without a look at them, that no page of a pack is equal to one of another. */
+  areDistinct?(pack: string, other: string): boolean;
   /** What the pages of a pack are known by in the store that it lies in; undefined where that is not to be had. */
   hashes?(pack: string): StoredHashes | undefined;
   close(): void;

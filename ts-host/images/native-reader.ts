@@ -4,7 +4,7 @@ import type { ImageKind } from "../generated/messages.ts";
 import { HASH_WORDS, HashesFile } from "../store/hashes-file.ts";
 import { PageReader } from "../store/page-reader.ts";
 import type { NumberedPack, PageTable } from "../store/page-table.ts";
-import { decodePageTable } from "../store/page-table.ts";
+import { decodePageTable, packsWithOtherPages } from "../store/page-table.ts";
 import type { Core } from "../wasm/core.ts";
 import { checksum, sha256 } from "../wasm/sums.ts";
 import { BinaryReader, hex, sameBytes } from "./binary.ts";
@@ -158,6 +158,8 @@ export class NativeReader implements CheckpointReader {
   readonly #table: PageTable;
   readonly #pages: PageReader;
   readonly #source: FileSource;
+  #ownPack: string | undefined;
+  #otherPacks: Set<string> | undefined;
   readonly #hashes = new Map<string, StoredHashesFile | undefined>();
 
   constructor(source: FileSource) {
@@ -251,6 +253,13 @@ export class NativeReader implements CheckpointReader {
 
   get pagesCore(): Core {
     return this.#pages.core;
+  }
+
+  areDistinct(pack: string, other: string): boolean {
+    this.#ownPack ??= hex(this.#table.packs.at(-1)!.id);
+    this.#otherPacks ??= new Set(packsWithOtherPages(this.#table).map(({ id }) => hex(id)));
+    if (pack === this.#ownPack) return this.#otherPacks.has(other);
+    return other === this.#ownPack && this.#otherPacks.has(pack);
   }
 
   hashes(pack: string): StoredHashes | undefined {

@@ -1,9 +1,9 @@
 /**
  * What is different between two checkpoints of the same processes: the second is compared with the first, process
- * by process, page by page. Pages that lie in one place of a store are equal, and those with different hashes in
- * one store are different: neither are read.
+ * by process, page by page. Pages that lie in one place of a store are equal; those that were there when a checkpoint
+ * was made, and those that it brought, are different, as are those with different hashes: none of them are read.
  */
-import type { PlaceCursor, StoredHashes } from "../images/checkpoint.ts";
+import type { CheckpointReader, PlaceCursor, StoredHashes } from "../images/checkpoint.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { Mapping } from "./mapping.ts";
 import { type Content, type Piece, readPiece } from "./memory.ts";
@@ -169,7 +169,8 @@ function* compareMemory(before: Process, after: Process, result: ProcessDiff): G
           continue;
         }
         result.compared += end - first;
-        yield* compare(partOf(old as Piece, first, end), partOf(young, first, end), changed, reading);
+        const parts = [partOf(old as Piece, first, end), partOf(young, first, end)] as const;
+        yield* new Comparison(...parts, changed, reading).run();
       }
     }
     if (!changed.isEmpty || !added.isEmpty)
@@ -211,48 +212,77 @@ function partOf({ mapping, start, content }: Piece, first: number, end: number):
   return { mapping, start: BigInt(first) * PAGE, end: BigInt(end) * PAGE, content: moved };
 }
 
-/** Notes which pages of two pieces with the same addresses differ. */
-function* compare(before: Piece, after: Piece, changed: Ranges, reading: Reading): Generator<void> {
-  const [old, young] = [before.content, after.content];
-  if (old.is === "outside" || young.is === "outside") {
-    const isSame = old.is === "outside" && young.is === "outside" && old.why === young.why;
-    const { first, end } = pagesOf(after);
-    if (!isSame) changed.add(first, end);
-  } else if (old.is === "stored" || young.is === "stored") {
-    yield* comparePlaces(before, after, changed, reading);
-  }
-}
-
 /** Pages that are looked at without a pause. */
 const STEP_PAGES = 65_536;
 
-/** Pages that lie in one place are the same; of others their hashes tell, or they have to be read. */
-function* comparePlaces(before: Piece, after: Piece, changed: Ranges, reading: Reading): Generator<void> {
-  const { first, end } = pagesOf(after);
-  const [left, right] = [before, after].map(({ content }) => placesOf(content, end - first));
-  if (left === undefined || right === undefined) {
-    yield* reading.compare(before, after, first, end, changed);
-    return;
+/** Notes which pages of two pieces with the same addresses differ. */
+class Comparison {
+  readonly #before: Piece;
+  readonly #after: Piece;
+  readonly #changed: Ranges;
+  readonly #reading: Reading;
+
+  constructor(before: Piece, after: Piece, changed: Ranges, reading: Reading) {
+    this.#before = before;
+    this.#after = after;
+    this.#changed = changed;
+    this.#reading = reading;
   }
-  let paused = first;
-  for (let page = first; page < end; ) {
-    const count = Math.min(left.count, right.count);
-    if (left.pack !== right.pack || left.page !== right.page) {
-      const hashes = commonHashes(before, left, after, right);
-      if (hashes === undefined) yield* reading.compare(before, after, page, page + count, changed);
-      else
-        for (let each = 0; each < count; each++) {
-          const [number, next] = [page + each, page + each + 1];
-          if (differ(hashes, left.page + each, right.page + each)) changed.add(number, next);
-          else yield* reading.compare(before, after, number, next, changed);
-        }
+
+  *run(): Generator<void> {
+    const { first, end } = pagesOf(this.#after);
+    const [old, young] = [this.#before.content, this.#after.content];
+    if (old.is === "outside" || young.is === "outside") {
+      const isSame = old.is === "outside" && young.is === "outside" && old.why === young.why;
+      if (!isSame) this.#changed.add(first, end);
+      return;
     }
-    left.skip(count);
-    right.skip(count);
-    page += count;
-    if (page - paused < STEP_PAGES) continue;
-    yield;
-    paused = page;
+    if (old.is === "zero" && young.is === "zero") return;
+    const [left, right] = [placesOf(old, end - first), placesOf(young, end - first)];
+    if (left === undefined || right === undefined) yield* this.#read(first, end);
+    else yield* this.#comparePlaces(left, right, first, end);
+  }
+
+  *#comparePlaces(left: PlaceCursor, right: PlaceCursor, first: number, end: number): Generator<void> {
+    let paused = first;
+    for (let page = first; page < end; ) {
+      const count = Math.min(left.count, right.count);
+      const isSame = left.pack === right.pack && left.page === right.page;
+      if (!isSame && this.#areDistinct(left, right)) this.#changed.add(page, page + count);
+      else if (!isSame) yield* this.#compareHashes(left, right, page, page + count);
+      left.skip(count);
+      right.skip(count);
+      page += count;
+      if (page - paused < STEP_PAGES) continue;
+      yield;
+      paused = page;
+    }
+  }
+
+  /** Either checkpoint may know that. */
+  #areDistinct({ pack: left }: PlaceCursor, { pack: right }: PlaceCursor): boolean {
+    if (left === undefined || right === undefined) return false;
+    const [old, young] = [readerOf(this.#before.content), readerOf(this.#after.content)];
+    return old?.areDistinct?.(left, right) || young?.areDistinct?.(left, right) || false;
+  }
+
+  /** Pages of one store with different hashes are different; those with equal ones, or without, have to be read. */
+  *#compareHashes(left: PlaceCursor, right: PlaceCursor, first: number, end: number): Generator<void> {
+    const before = hashesOf(this.#before.content, left);
+    const after = hashesOf(this.#after.content, right);
+    if (before === undefined || before.store !== after?.store) {
+      yield* this.#read(first, end);
+      return;
+    }
+    for (let page = first; page < end; page++) {
+      const index = page - first;
+      if (differ(before, left.page + index, after, right.page + index)) this.#changed.add(page, page + 1);
+      else yield* this.#read(page, page + 1);
+    }
+  }
+
+  #read(first: number, end: number): Generator<void> {
+    return this.#reading.compare(this.#before, this.#after, first, end, this.#changed);
   }
 }
 
@@ -276,28 +306,15 @@ class Zeros implements PlaceCursor {
   }
 }
 
-interface HashPair {
-  before: StoredHashes;
-  after: StoredHashes;
-}
-
-/** The hashes of pages that lie there, if they are those of one store. */
-function commonHashes(
-  { content: old }: Piece,
-  left: PlaceCursor,
-  { content: young }: Piece,
-  right: PlaceCursor,
-): HashPair | undefined {
-  const [before, after] = [hashesOf(old, left), hashesOf(young, right)];
-  return before !== undefined && before.store === after?.store ? { before, after } : undefined;
+function readerOf(content: Content): CheckpointReader | undefined {
+  return content.is === "stored" ? content.checkpoint.reader : undefined;
 }
 
 function hashesOf(content: Content, { pack }: PlaceCursor): StoredHashes | undefined {
-  if (content.is !== "stored" || pack === undefined) return undefined;
-  return content.checkpoint.reader.hashes?.(pack);
+  return pack === undefined ? undefined : readerOf(content)?.hashes?.(pack);
 }
 
-function differ({ before, after }: HashPair, left: number, right: number): boolean {
+function differ(before: StoredHashes, left: number, after: StoredHashes, right: number): boolean {
   for (let index = 0; index < before.words; index++)
     if (before.word(left, index) !== after.word(right, index)) return true;
   return false;

@@ -8,6 +8,8 @@ import { DIGEST_SIZE, PACK_ID_SIZE, type PackSummary } from "./pack-format.ts";
 
 /** Extents in a block of the index, at most. */
 export const BLOCK_EXTENTS = 4096;
+/** A dump finds every page again that is there already, as long as all of them are no more: as many as the core remembers. */
+const REMEMBERED_PAGES = 3 * 2 ** 20;
 /** Bytes of an extent: u32 count of pages, u32 number of the first or ZERO_PAGE. */
 export const EXTENT_SIZE = 8;
 /** Most pages in a stream: 256 TiB. */
@@ -115,4 +117,13 @@ export function packOf(packs: readonly NumberedPack[], page: number): number | u
     else return middle;
   }
   return undefined;
+}
+
+/**
+ * The packs none of whose pages is equal to a page of the checkpoint's own pack, which is the last: whoever writes a
+ * checkpoint refers to a page that he knows and does not store it again, and he knows all pages of each such pack.
+ */
+export function packsWithOtherPages({ packs }: PageTable): readonly NumberedPack[] {
+  const { first, length } = packs.at(-1)!;
+  return first + length > REMEMBERED_PAGES ? [] : packs.slice(0, -1);
 }

@@ -44,7 +44,7 @@ async function shown(
     const [seconds, nanoseconds] = now();
     return [seconds * 1e9 + nanoseconds, 0];
   });
-  const status = await main(args, VERBS, {
+  const { status } = await main(args, VERBS, {
     async print() {},
     complain(line) {
       errors += line;
@@ -131,7 +131,7 @@ test("reading an archive says how far it is", async (t) => {
 test("what is done at once says nothing", async (t) => {
   const lines: string[] = [];
   const { first } = chain(t);
-  const status = await main(["validate", "-D", first], VERBS, {
+  const { status } = await main(["validate", "-D", first], VERBS, {
     async print() {},
     complain() {},
     status: (line) => void lines.push(line),

@@ -12,7 +12,7 @@ export interface Outcome {
 export async function command(...args: string[]): Promise<Outcome> {
   const stdout: Buffer[] = [];
   const stderr: string[] = [];
-  const status = await main(args, VERBS, {
+  const { status } = await main(args, VERBS, {
     async print(part) {
       stdout.push(Buffer.from(part));
     },

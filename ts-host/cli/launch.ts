@@ -1,16 +1,19 @@
 #!/usr/bin/env node
 /**
- * The file that starts: it runs the bundle that has the verb. To parse and compile that anew takes longer than the
- * work of a small dump, so what V8 has compiled is kept beside the bundle, for each verb, when the verb has run
- * well for the first time. Where that cannot be written nothing is lost but time.
+ * The file that starts: it runs the script that has the verb. To parse and compile that anew takes longer than the
+ * work of a small dump, so what V8 has compiled is kept beside the script, for each verb, when the verb has done its
+ * work for the first time. Where that cannot be written nothing is lost but time.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Script } from "node:vm";
-import { QUICK } from "./verb-names.ts";
+import { asksForHelp, isVerb, type ScriptName, scriptOf, splitVerb, type VerbName } from "./verb-names.ts";
 
-/** File names of the bundles, which change with their content: put in by the build. */
-declare const BUNDLES: { command: string; quick: string };
+/** File names of the scripts, which change with their content: put in by the build. */
+declare const SCRIPT_FILES: Record<ScriptName, string>;
+
+/** Verbs that are in a hurry: most of their runs are short, and those that are not are no slower. */
+const HURRIED: readonly VerbName[] = ["dump", "restore", "diff", "show", "x"];
 
 function readCache(file: string): Buffer | undefined {
   try {
@@ -67,18 +70,17 @@ function hurry(): void {
 }
 
 function launch(): void {
-  const verb = /^[a-z]+$/.exec(process.argv[2] ?? "")?.[0] ?? "other";
-  const isQuick = QUICK.some((name) => name === verb);
-  if (isQuick) hurry();
-  const bundle = join(__dirname, isQuick ? BUNDLES.quick : BUNDLES.command);
-  const cache = `${bundle}.${verb}.${process.version}.cache`;
+  const { name = "", rest } = splitVerb(process.argv.slice(2));
+  const verb = isVerb(name) ? name : undefined;
+  if (verb !== undefined && HURRIED.includes(verb)) hurry();
+  const file = join(__dirname, SCRIPT_FILES[scriptOf(name)]);
+  const cache = `${file}.${asksForHelp(rest) ? "help" : (verb ?? "none")}.${process.version}.cache`;
   const cachedData = readCache(cache);
-  const script = new Script(readFileSync(bundle, "latin1"), { filename: bundle, cachedData });
-  script.runInThisContext()(require, bundle, __dirname);
-  if (cachedData && !script.cachedDataRejected) return;
-  process.on("exit", (status) => {
-    if (status === 0) writeCache(cache, script.createCachedData());
-  });
+  const script = new Script(readFileSync(file, "latin1"), { filename: file, cachedData });
+  const keepCompiled = () => {
+    if (!cachedData || script.cachedDataRejected) writeCache(cache, script.createCachedData());
+  };
+  script.runInThisContext()(require, file, __dirname, keepCompiled);
 }
 
 launch();

@@ -5,7 +5,7 @@ import { packageFile } from "../assets.ts";
 import { CriuWasmError, describe, InterruptedError, UnsupportedError, UsageError } from "../errors.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
 import { NegativeAnswer, type Verbs } from "./verb.ts";
-import { isVerb, NOT_YET, SUMMARIES } from "./verb-names.ts";
+import { asksForHelp, isVerb, NOT_YET, SUMMARIES, splitVerb } from "./verb-names.ts";
 
 function version(): string {
   return (JSON.parse(readFileSync(packageFile("package.json"), "utf8")) as { version: string }).version;
@@ -25,12 +25,6 @@ SYNOPSIS
 VERBS
 ${verbs.join("\n")}
 `;
-}
-
-/** The verb comes first; CRIU takes options before it, so it may also be the first word that is one. */
-function splitVerb(args: readonly string[]): { name: string | undefined; rest: string[] } {
-  const at = args[0]?.startsWith("-") ? args.findIndex((arg) => isVerb(arg) || NOT_YET.includes(arg)) : 0;
-  return { name: args[at], rest: args.filter((_, index) => index !== at) };
 }
 
 async function loadVerb(
@@ -76,28 +70,40 @@ async function report(error: unknown, command: Command | undefined, terminal: Te
     terminal.complain((error as Error).stack ?? "");
 }
 
-/** Runs one of `verbs`, as the arguments ask; the exit status. */
+/** How a run went. */
+export interface Outcome {
+  /** The exit status. */
+  status: number;
+  /** All was done that was asked for. */
+  isComplete: boolean;
+}
+
+const COMPLETE: Outcome = { status: 0, isComplete: true };
+
+/** Runs one of `verbs`, as the arguments ask. */
 export async function main(
   args: readonly string[],
   verbs: Partial<Verbs>,
   terminal: Terminal,
-): Promise<number> {
+): Promise<Outcome> {
   if (args[0] === "--version" || args[0] === "-V") {
     await terminal.print(`${version()}\n`);
-    return 0;
+    return COMPLETE;
   }
   const { name, rest } = splitVerb(args);
-  if (name === undefined && (rest.includes("--help") || rest.includes("-h"))) {
+  if (name === undefined && asksForHelp(rest)) {
     await terminal.print(overview());
-    return 0;
+    return COMPLETE;
   }
   let command: Command | undefined;
   try {
     command = await loadVerb(name, verbs, terminal);
     await runVerb(command, rest, terminal);
-    return 0;
+    return COMPLETE;
   } catch (error) {
-    if (!(error instanceof NegativeAnswer)) await report(error, command, terminal);
-    return error instanceof InterruptedError ? 128 + error.context.signal! : 1;
+    if (error instanceof NegativeAnswer) return { status: 1, isComplete: true };
+    await report(error, command, terminal);
+    const status = error instanceof InterruptedError ? 128 + error.context.signal! : 1;
+    return { status, isComplete: false };
   }
 }

@@ -1,8 +1,8 @@
 /** The verbs that have to begin soon. */
 import type { LoadVerb } from "./verb.ts";
-import type { QUICK } from "./verb-names.ts";
+import type { VerbOf } from "./verb-names.ts";
 
 export const QUICK_VERBS = {
   dump: async () => (await import("./dump.ts")).dumpCommand,
   restore: async () => (await import("./restore.ts")).restoreCommand,
-} satisfies Record<(typeof QUICK)[number], LoadVerb>;
+} satisfies Record<VerbOf<"quick">, LoadVerb>;

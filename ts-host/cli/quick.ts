@@ -1,4 +1,4 @@
-/** The command, with the verbs that have to begin soon. */
+/** The script of the verbs that have to begin soon. */
 import { QUICK_VERBS } from "./quick-verbs.ts";
 import { run } from "./run.ts";
 

@@ -32,8 +32,33 @@ export function isVerb(name: string): name is VerbName {
   return Object.hasOwn(SUMMARIES, name);
 }
 
-/** Verbs that have a script of their own: the smaller it is, the sooner they begin. */
-export const QUICK = ["dump", "restore"] as const;
+/** The verbs that have a script for themselves, as the smaller it is, the sooner they begin; `other` has all others. */
+export const SCRIPTS = {
+  quick: ["dump", "restore"],
+  look: ["show", "info", "x", "validate", "core", "decode", "encode", "mem", "search", "diff"],
+} as const satisfies Record<string, readonly VerbName[]>;
+
+export type ScriptName = keyof typeof SCRIPTS | "other";
+
+/** The verbs that a script has. */
+export type VerbOf<Script extends keyof typeof SCRIPTS> = (typeof SCRIPTS)[Script][number];
+
+/** The script that has the verb; `other` for what is none. */
+export function scriptOf(name: string): ScriptName {
+  for (const [script, verbs] of Object.entries(SCRIPTS))
+    if (verbs.some((verb) => verb === name)) return script as ScriptName;
+  return "other";
+}
 
 /** Verbs of CRIU that do not exist here. */
 export const NOT_YET = ["pre-dump", "page-server", "service", "swrk", "lazy-pages", "cpuinfo", "exec"];
+
+/** The verb comes first; CRIU takes options before it, so it may also be the first word that is one. */
+export function splitVerb(args: readonly string[]): { name: string | undefined; rest: string[] } {
+  const at = args[0]?.startsWith("-") ? args.findIndex((arg) => isVerb(arg) || NOT_YET.includes(arg)) : 0;
+  return { name: args[at], rest: args.filter((_, index) => index !== at) };
+}
+
+export function asksForHelp(args: readonly string[]): boolean {
+  return args.includes("--help") || args.includes("-h");
+}

@@ -148,7 +148,7 @@ function buildShim() {
 const modulesWhenUsed = {
   name: "modules-when-used",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:(child_process|crypto|os|worker_threads)$/ }, ({ path, namespace }) =>
+    onResolve({ filter: /^node:(child_process|crypto|os|stream|worker_threads)$/ }, ({ path, namespace }) =>
       namespace === "when-used" ? { path, external: true } : { path, namespace: "when-used" },
     );
     onLoad({ filter: /.*/, namespace: "when-used" }, async ({ path }) => {
@@ -160,14 +160,15 @@ const modulesWhenUsed = {
 };
 
 /**
- * The command: a script of all verbs, one of those that have to begin soon, and the file that starts them.
+ * The command: scripts of some verbs each, and the file that starts the one that has the verb.
  * CommonJS, which Node starts faster, and of which it can keep compiled code.
  */
 async function buildCommand() {
-  const ours = /^(criu-wasm|command-|quick-)/;
+  const ours = /^criu-wasm\.|-[A-Z0-9]{8}\.cjs/;
   for (const name of readdirSync("dist")) if (ours.test(name)) rmSync(join("dist", name));
   const common = { format: "cjs", outExtension: { ".js": ".cjs" }, banner: {} };
-  const entries = { command: "ts-host/cli/criu-wasm.ts", quick: "ts-host/cli/quick.ts" };
+  const scripts = ["quick", "look", "other"];
+  const entries = Object.fromEntries(scripts.map((script) => [script, `ts-host/cli/${script}.ts`]));
   const { metafile } = await bundle(entries, "dist", {
     ...common,
     entryNames: "[name]-[hash]",
@@ -175,7 +176,7 @@ async function buildCommand() {
     minifySyntax: true,
     // The function that the launcher calls.
     banner: {
-      js: `(function (require, __filename, __dirname) {
+      js: `(function (require, __filename, __dirname, keepCompiled) {
            const __moduleUrl = require("node:url").pathToFileURL(__filename).href;`,
     },
     footer: { js: "})" },
@@ -184,13 +185,13 @@ async function buildCommand() {
     metafile: true,
   });
   const built = Object.keys(metafile.outputs).filter((path) => path.endsWith(".cjs"));
-  const names = Object.keys(entries).map((entry) => [
-    entry,
-    built.map((path) => basename(path)).find((name) => name.startsWith(`${entry}-`)),
+  const files = scripts.map((script) => [
+    script,
+    built.map((path) => basename(path)).find((name) => name.startsWith(`${script}-`)),
   ]);
   await bundle({ "criu-wasm": "ts-host/cli/launch.ts" }, "dist", {
     ...common,
-    define: { BUNDLES: JSON.stringify(Object.fromEntries(names)) },
+    define: { SCRIPT_FILES: JSON.stringify(Object.fromEntries(files)) },
   });
 }
 

@@ -100,6 +100,26 @@ test("each obstacle is named, with what to do", () => {
   );
 });
 
+test("ports and pids of namespaces of the processes' own are in nobody's way", (t) => {
+  const directory = sampleDirectory(t, "zoo");
+  const { root_ids } = openDirectory(directory).inventory;
+  const other = root_ids!.net_ns_id! + 1;
+  changeImage(directory, { kind: "FILES" }, (records) => {
+    for (const { message } of records) if (message.isk?.src_port === 33271) message.isk.ns_id = other;
+  });
+  const { checkpoint, host } = suitable(directory);
+  const bound = ["tcp 0.0.0.0:33271", "udp 127.0.0.1:42216"];
+  assert.deepEqual(summary(obstacles(checkpoint, { ...host, bound })), [
+    "error: port: udp 127.0.0.1:42216 is in use",
+  ]);
+  const tasks = { 7481: "thief" };
+  assert.equal(obstacles(checkpoint, { ...host, tasks }).length, 1);
+  changeImage(directory, { kind: "IDS", id: checkpoint.root.pid }, ([{ message }]) => {
+    message.pid_ns_id = root_ids!.pid_ns_id! + 1;
+  });
+  assert.deepEqual(obstacles(openDirectory(directory), { ...host, tasks }), []);
+});
+
 const summary = (found: Obstacle[]) =>
   found.map(({ severity, about, message }) => `${severity}: ${about}: ${message}`);
 

@@ -69,12 +69,18 @@ function hurry(): void {
   setFlags("--wasm-tiering-budget=13000000");
 }
 
+/** What compiled code is kept for: a verb, the help of all verbs, or neither. */
+function taskOf(name: string, rest: readonly string[]): string {
+  if (asksForHelp(rest)) return "help";
+  return isVerb(name) ? name : "none";
+}
+
 function launch(): void {
   const { name = "", rest } = splitVerb(process.argv.slice(2));
-  const verb = isVerb(name) ? name : undefined;
-  if (verb !== undefined && HURRIED.includes(verb)) hurry();
+  const task = taskOf(name, rest);
+  if (HURRIED.some((verb) => verb === task)) hurry();
   const file = join(__dirname, SCRIPT_FILES[scriptOf(name)]);
-  const cache = `${file}.${asksForHelp(rest) ? "help" : (verb ?? "none")}.${process.version}.cache`;
+  const cache = `${file}.${task}.${process.version}.cache`;
   const cachedData = readCache(cache);
   const script = new Script(readFileSync(file, "latin1"), { filename: file, cachedData });
   const keepCompiled = () => {

@@ -35,7 +35,8 @@ export function isVerb(name: string): name is VerbName {
 /** The verbs that have a script for themselves, as the smaller it is, the sooner they begin; `other` has all others. */
 export const SCRIPTS = {
   quick: ["dump", "restore"],
-  look: ["show", "info", "x", "validate", "core", "decode", "encode", "mem", "search", "diff"],
+  look: ["show", "info", "x", "validate", "core", "mem", "search", "diff"],
+  image: ["decode", "encode"],
 } as const satisfies Record<string, readonly VerbName[]>;
 
 export type ScriptName = keyof typeof SCRIPTS | "other";

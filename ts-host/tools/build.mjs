@@ -167,7 +167,7 @@ async function buildCommand() {
   const ours = /^criu-wasm\.|-[A-Z0-9]{8}\.cjs/;
   for (const name of readdirSync("dist")) if (ours.test(name)) rmSync(join("dist", name));
   const common = { format: "cjs", outExtension: { ".js": ".cjs" }, banner: {} };
-  const scripts = ["quick", "look", "other"];
+  const scripts = ["quick", "look", "image", "other"];
   const entries = Object.fromEntries(scripts.map((script) => [script, `ts-host/cli/${script}.ts`]));
   const { metafile } = await bundle(entries, "dist", {
     ...common,

@@ -14,7 +14,10 @@ const SLOT: usize = 4;
 const INDEX_BITS: u32 = 22;
 const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 const FIRST_CAPACITY: u32 = 1 << 12;
-/** The table stops growing at 3 million pages, 12 GiB of different content: with the records, 100 MiB. */
+/**
+ * The table stops growing at 3 million pages, 12 GiB of different content: with the records, 100 MiB. That no page is
+ * stored twice until then, readers of the format rely on.
+ */
 const LAST_CAPACITY: u32 = 1 << INDEX_BITS;
 /** Bytes of a hash where hashes are kept one after the other. */
 export const HASH_SIZE: usize = 24;

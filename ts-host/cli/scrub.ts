@@ -10,6 +10,7 @@ import { json } from "./options.ts";
 import { runSteps } from "./progress.ts";
 import { addPatternOptions, type PatternOptions, patternOf } from "./search.ts";
 import { machineJson, type Terminal } from "./terminal.ts";
+import { counted } from "./units.ts";
 
 interface Options extends SelectionOptions, PatternOptions, NewCheckpointOptions {
   fill?: string;
@@ -32,7 +33,7 @@ async function scrub(options: Options, terminal: Terminal): Promise<void> {
   if (options.json) return terminal.print(machineJson({ directory: options.outDir, ...summary }));
   const { inMemory, inImages, left } = summary;
   await terminal.print(
-    `${inMemory} places in memory and ${inImages} in queues and deleted files overwritten\n`,
+    `${counted(inMemory, "place")} in memory and ${inImages} in queues and deleted files overwritten\n`,
   );
   for (const { file, record, field, text } of left) {
     await terminal.print(`still in ${file}, record ${record}, field ${field}: ${text}\n`);

@@ -1,7 +1,7 @@
 /** criu-wasm dedup: a chain of CRIU's checkpoints without pages that a later one has anew. */
 import type { Command } from "commander";
 import { dedup as dedupChain } from "../offline/dedup.ts";
-import { openDirectory } from "../offline/node.ts";
+import { openDirectory } from "../offline/open-path.ts";
 import { type Manual, newCommand } from "./command.ts";
 import { readsCheckpoint } from "./input.ts";
 import { imagesDir, json } from "./options.ts";

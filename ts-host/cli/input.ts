@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import type { Command, Option } from "commander";
 import { UsageError } from "../errors.ts";
 import type { Checkpoint } from "../offline/checkpoint.ts";
-import { openPath } from "../offline/node.ts";
+import { openPath } from "../offline/open-path.ts";
 import { imagesPath } from "./options.ts";
 import { Progress, percent } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";

@@ -58,13 +58,18 @@ interface NamePattern {
 
 const firstWord = (name: string) => name.slice(0, name.search(/[-.]|$/));
 
-/** By the first word of the name: few begin with the same. */
-const NAME_PATTERNS = new Map<string, NamePattern[]>();
-for (const kind of KINDS) {
-  const { pattern } = IMAGE_KINDS[kind];
-  const [before, conversion, after = ""] = pattern.split(ID_PLACE);
-  const alike = NAME_PATTERNS.get(firstWord(pattern)) ?? [];
-  NAME_PATTERNS.set(firstWord(pattern), [...alike, { kind, before, conversion, after }]);
+/** By the first word of the name: few begin with the same. Made when the first name is looked at. */
+let namePatterns: Map<string, NamePattern[]> | undefined;
+
+function readPatterns(): Map<string, NamePattern[]> {
+  const patterns = new Map<string, NamePattern[]>();
+  for (const kind of KINDS) {
+    const { pattern } = IMAGE_KINDS[kind];
+    const [before, conversion, after = ""] = pattern.split(ID_PLACE);
+    const alike = patterns.get(firstWord(pattern)) ?? [];
+    patterns.set(firstWord(pattern), [...alike, { kind, before, conversion, after }]);
+  }
+  return patterns;
 }
 
 function idIn(file: string, { before, after }: NamePattern): string | undefined {
@@ -74,7 +79,8 @@ function idIn(file: string, { before, after }: NamePattern): string | undefined 
 
 /** `core-812.img` -> `{ kind: "CORE", id: 812 }`; undefined for what is not an image's name. */
 export function parseImageFileName(file: string): ImageName | undefined {
-  for (const pattern of NAME_PATTERNS.get(firstWord(file)) ?? []) {
+  namePatterns ??= readPatterns();
+  for (const pattern of namePatterns.get(firstWord(file)) ?? []) {
     const { kind, conversion } = pattern;
     const id = idIn(file, pattern);
     if (conversion === undefined && id === "") return { kind };

@@ -131,26 +131,16 @@ function changesBetween(before: Map<string, string>, after: Map<string, string>)
 
 /** Ranges of pages, each of which is added behind the one before. */
 class Ranges {
-  /** First page and end of each. */
-  readonly #borders: number[] = [];
-
-  get isEmpty(): boolean {
-    return this.#borders.length === 0;
-  }
+  readonly list: PageRange[] = [];
+  /** Where the last ends. */
+  #end = 0;
 
   add(first: number, end: number): void {
-    const last = this.#borders.length - 1;
-    if (this.#borders[last] === first) this.#borders[last] = end;
-    else this.#borders.push(first, end);
-  }
-
-  list(): PageRange[] {
-    const ranges: PageRange[] = [];
-    for (let at = 0; at < this.#borders.length; at += 2) {
-      const [first, end] = [this.#borders[at], this.#borders[at + 1]];
-      ranges.push({ start: BigInt(first) * PAGE, pages: end - first });
-    }
-    return ranges;
+    const last = this.list.at(-1);
+    if (last !== undefined && first === this.#end) last.pages += end - first;
+    // Exact: there are fewer than 2 ** 52 pages.
+    else this.list.push({ start: BigInt(first * PAGE_SIZE), pages: end - first });
+    this.#end = end;
   }
 }
 
@@ -173,8 +163,8 @@ function* compareMemory(before: Process, after: Process, result: ProcessDiff): G
         yield* new Comparison(...parts, changed, reading).run();
       }
     }
-    if (!changed.isEmpty || !added.isEmpty)
-      result.memory.push({ mapping, changed: changed.list(), added: added.list() });
+    if (changed.list.length + added.list.length > 0)
+      result.memory.push({ mapping, changed: changed.list, added: added.list });
   }
   result.read = reading.pages;
 }
@@ -221,6 +211,8 @@ class Comparison {
   readonly #after: Piece;
   readonly #changed: Ranges;
   readonly #reading: Reading;
+  /** The packs that were asked about last. */
+  #asked = { left: "", right: "", answer: false };
 
   constructor(before: Piece, after: Piece, changed: Ranges, reading: Reading) {
     this.#before = before;
@@ -262,8 +254,12 @@ class Comparison {
   /** Either checkpoint may know that. */
   #areDistinct({ pack: left }: PlaceCursor, { pack: right }: PlaceCursor): boolean {
     if (left === undefined || right === undefined) return false;
-    const [old, young] = [readerOf(this.#before.content), readerOf(this.#after.content)];
-    return old?.areDistinct?.(left, right) || young?.areDistinct?.(left, right) || false;
+    if (left !== this.#asked.left || right !== this.#asked.right) {
+      const [old, young] = [readerOf(this.#before.content), readerOf(this.#after.content)];
+      const answer = old?.areDistinct?.(left, right) || young?.areDistinct?.(left, right) || false;
+      this.#asked = { left, right, answer };
+    }
+    return this.#asked.answer;
   }
 
   /** Pages of one store with different hashes are different; those with equal ones, or without, have to be read. */

@@ -20,7 +20,7 @@ export class PageReader {
   /** Those that were needed so far. */
   readonly #packs: (PackFile | undefined)[];
   #ids: readonly string[] | undefined;
-  readonly #unpacker = new PageUnpacker();
+  #opened: PageUnpacker | undefined;
   /** Which slot of the unpacker holds the region with that first page; the first was used longest ago. */
   readonly #slots = new Map<number, number>();
   readonly #freeSlots = Array.from({ length: REGION_SLOTS }, (_, slot) => slot);
@@ -31,6 +31,12 @@ export class PageReader {
     this.#openPack = openPack;
     this.#packs = table.packs.map(() => undefined);
     this.#pack(this.#packs.length - 1);
+  }
+
+  /** Made when the first page is read. */
+  get #unpacker(): PageUnpacker {
+    this.#opened ??= new PageUnpacker();
+    return this.#opened;
   }
 
   #pack(index: number): PackFile {
@@ -72,12 +78,14 @@ export class PageReader {
 
   /** Block contents can be forged together with their checksums: every number is checked against the table. */
   #wrongExtents(stream: StreamTable, index: number, extents: Uint32Array): string | undefined {
+    const { packs } = this.#table;
+    const withoutGap = endWithoutGap(packs);
     let pages = 0;
     for (let at = 0; at < extents.length; at += 2) {
       const count = extents[at];
       const page = extents[at + 1];
       if (count === 0) return "an extent without pages";
-      if (page !== ZERO_PAGE && packOf(this.#table.packs, page) === undefined)
+      if (page >= withoutGap && page !== ZERO_PAGE && packOf(packs, page) === undefined)
         return `there is no page ${page}`;
       pages += count;
     }
@@ -187,6 +195,16 @@ export class PageReader {
   close(): void {
     for (const pack of this.#packs) pack?.close();
   }
+}
+
+/** All numbers before it are those of pages. */
+function endWithoutGap(packs: readonly NumberedPack[]): number {
+  let end = 0;
+  for (const { first, length } of packs) {
+    if (first !== end) break;
+    end += length;
+  }
+  return end;
 }
 
 /** Number of the last of `blocks` that begins at or before `page`. */

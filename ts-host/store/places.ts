@@ -34,8 +34,10 @@ export class Places implements PlaceCursor {
   /** Of the extent: pages after those of the place, and the number of the first of these. */
   #extentLeft: number;
   #number: number;
-  /** The pack that the last place was in. */
-  #packIndex = 0;
+  /** The pack that was needed last: its id, and the numbers of its pages. */
+  #id: string | undefined;
+  #packFirst = 0;
+  #packEnd = 0;
 
   /** `count` pages, which are the first of those extents and of the blocks after them. */
   constructor(
@@ -49,8 +51,10 @@ export class Places implements PlaceCursor {
     this.#left = count;
     this.#extents = extents;
     this.#at = at;
-    this.#extentLeft = extents[at] - skipped;
-    this.#number = extents[at + 1] === ZERO_PAGE ? ZERO_PAGE : extents[at + 1] + skipped;
+    // What comes out of a Float64Array stays a double, and all that comes of it, for each of which V8 takes new memory.
+    const passed = skipped >>> 0;
+    this.#extentLeft = extents[at] - passed;
+    this.#number = extents[at + 1] === ZERO_PAGE ? ZERO_PAGE : extents[at + 1] + passed;
     this.#next();
   }
 
@@ -60,13 +64,25 @@ export class Places implements PlaceCursor {
     if (this.count === 0) this.#next();
   }
 
+  // A checkpoint may have hundreds of thousands of places, most of them in two packs in turns: few calls for each.
   #next(): void {
     if (this.#left === 0) return;
     if (this.#extentLeft === 0) this.#nextExtent();
-    const most = Math.min(this.#extentLeft, this.#left);
-    this.count = this.#number === ZERO_PAGE ? this.#toZeros(most) : this.#toPack(most);
-    this.#extentLeft -= this.count;
-    this.#left -= this.count;
+    const number = this.#number;
+    let count = Math.min(this.#extentLeft, this.#left);
+    if (number === ZERO_PAGE) {
+      this.pack = undefined;
+      this.page = 0;
+    } else {
+      if (number < this.#packFirst || number >= this.#packEnd) this.#findPack(number);
+      count = Math.min(count, this.#packEnd - number);
+      this.pack = this.#id;
+      this.page = number - this.#packFirst;
+      this.#number = number + count;
+    }
+    this.count = count;
+    this.#extentLeft -= count;
+    this.#left -= count;
   }
 
   #nextExtent(): void {
@@ -79,29 +95,13 @@ export class Places implements PlaceCursor {
     this.#number = this.#extents[this.#at + 1];
   }
 
-  #toZeros(most: number): number {
-    this.pack = undefined;
-    this.page = 0;
-    return most;
-  }
-
-  /** As many of the pages as are in one pack. */
-  #toPack(most: number): number {
-    const { first, length } = this.#packWith(this.#number);
-    this.pack = this.#packs.ids[this.#packIndex];
-    this.page = this.#number - first;
-    const count = Math.min(most, length - this.page);
-    this.#number += count;
-    return count;
-  }
-
-  #packWith(page: number): NumberedPack {
-    const { table, path } = this.#packs;
-    const last = table[this.#packIndex];
-    if (page >= last.first && page < last.first + last.length) return last;
-    const index = packOf(table, page);
-    if (index === undefined) throw new ImageError(`there is no page ${page}`, { file: path });
-    this.#packIndex = index;
-    return table[index];
+  #findPack(number: number): void {
+    const { table, ids, path } = this.#packs;
+    const index = packOf(table, number);
+    if (index === undefined) throw new ImageError(`there is no page ${number}`, { file: path });
+    const { first, length } = table[index];
+    this.#id = ids[index];
+    this.#packFirst = first;
+    this.#packEnd = first + length;
   }
 }

@@ -3,23 +3,23 @@
  * `transcodeOutput`. Both buffers are reused by the next call and never shrink.
  */
 import { failureCode, fail, OUTPUT_FULL, TOO_LARGE } from "./failure";
-import { MAX_FLAT, MAX_PROTOBUF, MAX_VALUES } from "./limits";
+import { MAX_FLAT, MAX_PROTOBUF } from "./limits";
 import { decodeProtobuf } from "./decode";
 import { encodeProtobuf } from "./encode";
-import { putMessage, VALUE } from "./json";
+import { putMessage } from "./json";
 import { LONGEST_RECORD, readRows, recordsEnd, ROW, writeRows } from "./pagemap";
-import { beginText, putBase64, putSeparator, textLength } from "./text";
+import { beginText, cutText, putBase64, putSeparator, textLength } from "./text";
 import { verifyFlat } from "./verify";
 
 export { setSchema } from "./schema";
-export { setNames } from "./styles";
+export { setNames } from "./json";
 export { textStart } from "./text";
 export { failureCode, failureLevels, failureOffset, failurePath } from "./failure";
 
 const FIRST_CAPACITY: usize = 64 << 10;
 
-/** Bytes after the input that may be read. */
-const INPUT_SLACK: usize = 16;
+/** Bytes that may be read after what is printed. */
+const SLACK: usize = 16;
 
 let input: usize = 0;
 let inputCapacity: usize = 0;
@@ -32,7 +32,7 @@ export function transcodeInput(length: usize): usize {
   if (length > MAX_FLAT) return fail(TOO_LARGE, MAX_FLAT, 0);
   if (length > inputCapacity) {
     inputCapacity = roundUp(length);
-    input = heap.alloc(inputCapacity + INPUT_SLACK);
+    input = heap.alloc(inputCapacity + SLACK);
   }
   return input;
 }
@@ -112,14 +112,31 @@ export function protobufToJson(message: u32, length: usize, pretty: bool, indent
 /** Less than this cannot be too large as a FlatBuffer, which may have a hundred bytes for one, nor have too many values. */
 const LARGE: usize = 1 << 20;
 
-/** Appends a message to the text. */
+/** Appends a message to the text, if need be from the common form of it; false where it cannot be read. */
 function print(message: u32, from: usize, length: usize, indent: u32): bool {
   if (length > LARGE && decodeAt(message, from, length) < 0) return false;
-  reserve(roundUp(min(length, MAX_VALUES) * VALUE));
-  if (putMessage(message, from, from + length, indent, buffer)) return true;
-  // Only what reads the message in its own order knows what is wrong with it first.
-  decodeAt(message, from, length);
-  return false;
+  const before = textLength();
+  if (putMessage(message, from, from + length, indent)) return true;
+  if (decodeAt(message, from, length) < 0) return false;
+  cutText(before);
+  const start = encodeSpare(message, length);
+  return putMessage(message, start, spare + spareCapacity, indent);
+}
+
+let spare: usize = 0;
+let spareCapacity: usize = 0;
+
+/** The FlatBuffer in the output -> protobuf, which ends where `spare` does: where it begins. */
+function encodeSpare(message: u32, length: usize): usize {
+  let start: usize = 0;
+  for (let capacity = roundUp(length); !start; capacity *= 2) {
+    if (capacity > spareCapacity) {
+      spareCapacity = capacity;
+      spare = heap.alloc(capacity + SLACK);
+    }
+    start = encodeProtobuf(message, output, spare, spareCapacity);
+  }
+  return start;
 }
 
 /** Bytes in the input -> JSON in base64, with its quotes: its length. */

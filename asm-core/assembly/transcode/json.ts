@@ -1,246 +1,225 @@
 /**
- * Messages as JSON, as crit prints them, straight from protobuf: fields in the order of the schema, whatever their
- * order in the message is. What cannot be read is given up; why it cannot, `decodeProtobuf` knows.
+ * Messages as JSON, as crit prints them, straight from protobuf. What is printed are messages in the common form, in
+ * which `encodeProtobuf` writes them: fields in the order of the schema, numbers of repeated fields each by itself,
+ * and what is not known in the end.
  */
+import {
+  describeFields, Field, fieldAt, headOf, PLAIN_ELSE, PLAIN_PRETTY, putKey, unknownField,
+} from "./fields";
 import { MAX_DEPTH } from "./limits";
-import { DELIMITED, findField, firstField, FIXED64, isScalar, MESSAGE, STRING, VARINT } from "./schema";
+import { ADDRESS, ENUM, HEX, putEnum, putNumber, putStyled, SOCKET_NAME } from "./numbers";
 import {
-  ADDRESS, fieldAt, guessAfter, headOf, HEX, isRepeated, isRequired, messageIn, putKey, putScalar, requiredIn,
-  setGuess, SOCKET_NAME, styleIn, tagIn, typeIn, unknownField,
-} from "./styles";
+  BOOL, BYTES, fieldRow, fieldTotal, findField, firstField, FIXED64, labelOf, MESSAGE, REPEATED, SINT32, SINT64, STRING,
+} from "./schema";
 import {
-  cursor, pretty, put, putAddress, putBase64, putLine, putQuotedPrintable, putSeparator, putString, room,
+  pretty, put, putAddress, putBase64, putDecimal, putLine, putQuotedPrintable, putSeparator, putString, room,
 } from "./text";
 import { readTag, readVarint, skipValue, tagNumber, varint } from "./wire";
 
-/**
- * The values of the messages that are being printed, those of an inner message after those of the outer one. 16 bytes
- * each: u32 address, u32 field; u64 the number on the wire, or how many bytes there are at the address.
- */
-export const VALUE: usize = 16;
-/** Where the next value goes. */
-let top: usize = 0;
+/** Takes the names and styles of fields, as `describeFields` does. */
+export function setNames(table: usize): void {
+  describeFields(table);
+  for (let index: u32 = 0; index < fieldTotal; index++) {
+    const field = fieldAt(index);
+    const isRepeated = labelOf(fieldRow(index)) == REPEATED;
+    field.valuePrinter = printerOf(field.type, field.style);
+    field.printer = !isRepeated
+      ? field.valuePrinter
+      : field.style == ADDRESS ? putAddresses.index : putElements.index;
+    const isSimple = field.type < FIXED64 && field.type != BOOL && field.type != SINT32 && field.type != SINT64;
+    if (isRepeated || !isSimple || field.style == ENUM) continue;
+    field.plain = field.style ? PLAIN_ELSE : PLAIN_PRETTY | PLAIN_ELSE;
+  }
+}
+
+/** What prints one value of a field. */
+function printerOf(type: u8, style: u8): u32 {
+  if (type == MESSAGE) return putInner.index;
+  if (type == STRING) return putText.index;
+  if (type == BYTES) return style == SOCKET_NAME ? putSocketName.index : putBytes.index;
+  if (type == FIXED64) return putFixed.index;
+  if (style == ENUM) return putEnumValue.index;
+  return style ? putStyledValue.index : putNumberValue.index;
+}
 
 /**
- * Appends the message to the text, of which further lines begin at column `indent`. `list`: room for as many values as
- * there are. False where the message cannot be read: the text is then of no use.
+ * Appends the message to the text, of which further lines begin at column `indent`. False where it is in another form
+ * or cannot be read: the text is then of no use from there on.
  */
-export function putMessage(message: u32, start: usize, end: usize, indent: u32, list: usize): bool {
-  top = list;
+export function putMessage(message: u32, start: usize, end: usize, indent: u32): bool {
   return putFields(message, start, end, indent, false, 0);
 }
 
-// Values, in the order of the fields in the schema, and those of one field in their own.
-
-// @ts-ignore: decorator
-@inline
-function fieldOf(value: usize): usize {
-  return load<u32>(value, 4);
-}
-
-// @ts-ignore: decorator
-@inline
-function addressOf(value: usize): usize {
-  return load<u32>(value);
-}
-
-// @ts-ignore: decorator
-@inline
-function contentOf(value: usize): u64 {
-  return load<u64>(value, 8);
-}
-
-/** Appends the values of a message to the list; false where they cannot be read. */
-function listValues(message: u32, start: usize, end: usize): bool {
-  const list = top;
-  let before = headOf(message);
-  let missing = requiredIn(before);
-  let last: usize = 0;
-  let isSorted = true;
+function putFields(message: u32, start: usize, end: usize, indent: u32, hex: bool, depth: u32): bool {
+  if (depth >= MAX_DEPTH) return false;
+  const plain = !pretty ? PLAIN_ELSE : hex ? 0 : PLAIN_PRETTY;
+  const head = headOf(message);
+  let before = head;
+  let missing = head.required;
+  room(1);
+  put(0x7b);
   for (let at = start; at < end; ) {
     const first = at;
     at = readVarint(first, end, 0);
     if (!at) return false;
-    const tag = varint;
-    const wireType = <u32>tag & 7;
-    let field = guessAfter(before);
-    // 0 is no tag, though the guess may be what has none.
-    if (tag != tagIn(field) || !tag) {
-      if (!readTag(first, end, 0)) return false;
-      field = findIn(message, tagNumber);
+    let field = before.guess;
+    if (varint != field.tag) {
+      field = fieldThere(message, first, end);
+      if (changetype<usize>(field) <= changetype<usize>(before)) return false;
+      before.guess = field;
     }
-    at = skipValue(wireType, at, end, 0);
-    if (!at) return false;
-    if (field < last) isSorted = false;
-    last = field;
-    if (field == unknownField()) {
-      addValue(field, first, at - first);
-      continue;
-    }
-    setGuess(before, field);
+    putKey(field, before == head, indent + 4);
     before = field;
-    if (isRequired(field)) missing--;
-    if (tag != tagIn(field)) {
-      if (wireType != DELIMITED || !isRepeated(field) || !isScalar(typeIn(field))) return false;
-      if (!listPacked(field, at - <usize>varint, at)) return false;
-    } else if (wireType == DELIMITED) {
-      addValue(field, at - <usize>varint, varint);
-    } else {
-      addValue(field, first, wireType == VARINT ? varint : load<u64>(at - 8));
-    }
-  }
-  if (!isSorted) sortValues(list, (top - list) / VALUE);
-  return missing == 0;
-}
-
-// @ts-ignore: decorator
-@inline
-function addValue(field: usize, address: usize, content: u64): void {
-  store<u64>(top, (<u64>field << 32) | <u64>address);
-  store<u64>(top, content, 8);
-  top += VALUE;
-}
-
-function findIn(message: u32, number: u32): usize {
-  const index = findField(message, number, 0);
-  return index < 0 ? unknownField() : fieldAt(firstField(message) + index);
-}
-
-/** Appends the numbers of a packed run. */
-function listPacked(field: usize, start: usize, end: usize): bool {
-  const isFixed = typeIn(field) == FIXED64;
-  if (isFixed && (end - start) & 7) return false;
-  for (let at = start; at < end; ) {
-    const number = at;
-    at = isFixed ? at + 8 : readVarint(at, end, 0);
-    if (!at) return false;
-    addValue(field, number, isFixed ? load<u64>(number) : varint);
-  }
-  return true;
-}
-
-/** By heaps, as there may be millions of them. */
-function sortValues(list: usize, count: usize): void {
-  for (let root = count >> 1; root > 0; ) sink(list, --root, count);
-  for (let end = count; end > 1; ) {
-    const largest = v128.load(list);
-    v128.store(list, v128.load(list + VALUE * --end));
-    v128.store(list + VALUE * end, largest);
-    sink(list, 0, end);
-  }
-}
-
-/** Has a value change places with the larger one of the two below it until none is larger. */
-function sink(list: usize, index: usize, count: usize): void {
-  const sinking = v128.load(list + VALUE * index);
-  const rank = i64x2.extract_lane(sinking, 0);
-  for (;;) {
-    let below: usize = 2 * index + 1;
-    if (below >= count) break;
-    if (below + 1 < count && rankOf(list, below + 1) > rankOf(list, below)) below++;
-    if (rankOf(list, below) <= <u64>rank) break;
-    v128.store(list + VALUE * index, v128.load(list + VALUE * below));
-    index = below;
-  }
-  v128.store(list + VALUE * index, sinking);
-}
-
-// @ts-ignore: decorator
-@inline
-function rankOf(list: usize, index: usize): u64 {
-  return load<u64>(list + VALUE * index);
-}
-
-// Printing.
-
-/** Each returns false, or 0, where the message cannot be read. */
-function putFields(message: u32, start: usize, end: usize, indent: u32, hex: bool, depth: u32): bool {
-  const list = top;
-  if (depth >= MAX_DEPTH || !listValues(message, start, end)) return false;
-  const stop = top;
-  let last: usize = 0;
-  room(1);
-  put(0x7b);
-  for (let value = list; value < stop; ) {
-    const field = fieldOf(value);
-    // A repeated field's values are all taken at once.
-    if (field == last) return false;
-    last = field;
-    putKey(field, value == list, indent + 4);
-    if (isRepeated(field)) {
-      value = putElements(field, value, stop, indent + 4, hex, depth);
-      if (!value) return false;
+    missing -= field.required;
+    if (field.plain & plain) {
+      at = readVarint(at, end, 0);
+      if (varint <= <u64>i32.MAX_VALUE) putDecimal(varint);
+      else putNumber(field, varint, false);
     } else if (field == unknownField()) {
-      putUnknown(value, stop);
-      break;
+      at = putUnknown(message, first, end);
     } else {
-      if (!putValue(field, value, indent + 4, hex, depth)) return false;
-      value += VALUE;
+      at = call_indirect<usize>(field.printer, field, at, end, indent + 4, hex, depth);
     }
+    if (!at) return false;
   }
-  if (last) putLine(indent);
+  if (missing) return false;
+  if (before != head) putLine(indent);
   room(1);
   put(0x7d);
-  top = list;
   return true;
 }
 
-function putValue(field: usize, value: usize, indent: u32, hex: bool, depth: u32): bool {
-  const type = typeIn(field);
-  const content = contentOf(value);
-  if (isScalar(type)) {
-    putScalar(field, content, hex);
-    return true;
-  }
-  const start = addressOf(value);
-  const length = <usize>content;
-  if (type == MESSAGE) {
-    return putFields(messageIn(field), start, start + length, indent, hex || styleIn(field) == HEX, depth + 1);
-  }
-  if (type == STRING) putString(start, length);
-  else if (styleIn(field) == SOCKET_NAME) putQuotedPrintable(start, length);
-  else putBase64(start, length);
-  return true;
+/** The field whose tag is there; none where it is no tag, or not that of the field. */
+function fieldThere(message: u32, at: usize, end: usize): Field {
+  if (!readTag(at, end, 0)) return changetype<Field>(0);
+  const index = findField(message, tagNumber, 0);
+  if (index < 0) return unknownField();
+  const field = fieldAt(firstField(message) + index);
+  return varint == field.tag ? field : changetype<Field>(0);
 }
 
-/** The values of a repeated field, the first of which is given; returns the value after them. */
-function putElements(field: usize, first: usize, stop: usize, indent: u32, hex: bool, depth: u32): usize {
-  let end = first;
-  while (end < stop && fieldOf(end) == field) end += VALUE;
-  const count = <u32>((end - first) / VALUE);
+/** The unknown fields, with which a message ends, in base64. Returns the end, 0 where others come after them. */
+function putUnknown(message: u32, start: usize, end: usize): usize {
+  for (let at = start; at < end; ) {
+    const value = readVarint(at, end, 0);
+    const wireType = <u32>varint & 7;
+    if (!value || fieldThere(message, at, end) != unknownField()) return 0;
+    at = skipValue(wireType, value, end, 0);
+    if (!at) return 0;
+  }
+  putBase64(start, end - start);
+  return end;
+}
+
+// Printers. Each prints what is at `at`, after the field's tag, and returns the address after it, 0 on failure.
+
+function putNumberValue(field: Field, at: usize, end: usize, indent: u32, hex: bool, depth: u32): usize {
+  const next = readVarint(at, end, 0);
+  if (next) putNumber(field, varint, hex);
+  return next;
+}
+
+function putStyledValue(field: Field, at: usize, end: usize, indent: u32, hex: bool, depth: u32): usize {
+  const next = readVarint(at, end, 0);
+  if (next) putStyled(field, varint, hex);
+  return next;
+}
+
+function putEnumValue(field: Field, at: usize, end: usize, indent: u32, hex: bool, depth: u32): usize {
+  const next = readVarint(at, end, 0);
+  if (next) putEnum(field, varint);
+  return next;
+}
+
+function putFixed(field: Field, at: usize, end: usize, indent: u32, hex: bool, depth: u32): usize {
+  if (end - at < 8) return 0;
+  putStyled(field, load<u64>(at), hex);
+  return at + 8;
+}
+
+function putInner(field: Field, at: usize, end: usize, indent: u32, hex: bool, depth: u32): usize {
+  const start = contentOf(at, end);
+  if (!start) return 0;
+  const next = start + <usize>varint;
+  return putFields(field.message, start, next, indent, hex || field.style == HEX, depth + 1) ? next : 0;
+}
+
+function putText(field: Field, at: usize, end: usize, indent: u32, hex: bool, depth: u32): usize {
+  const start = contentOf(at, end);
+  if (!start) return 0;
+  const length = <usize>varint;
+  putString(start, length);
+  return start + length;
+}
+
+function putBytes(field: Field, at: usize, end: usize, indent: u32, hex: bool, depth: u32): usize {
+  const start = contentOf(at, end);
+  if (!start) return 0;
+  const length = <usize>varint;
+  putBase64(start, length);
+  return start + length;
+}
+
+function putSocketName(field: Field, at: usize, end: usize, indent: u32, hex: bool, depth: u32): usize {
+  const start = contentOf(at, end);
+  if (!start) return 0;
+  const length = <usize>varint;
+  putQuotedPrintable(start, length);
+  return start + length;
+}
+
+/** Where bytes begin whose length is there; it is then in `varint`. 0: there are less. */
+// @ts-ignore: decorator
+@inline
+function contentOf(at: usize, end: usize): usize {
+  const start = readVarint(at, end, 0);
+  return start && varint <= end - start ? start : 0;
+}
+
+/** All values of a repeated field. */
+function putElements(field: Field, at: usize, end: usize, indent: u32, hex: bool, depth: u32): usize {
+  let last: usize = 0;
   room(1);
   put(0x5b);
-  if (pretty && styleIn(field) == ADDRESS && (count == 1 || count == 4)) {
-    putSeparator(true, indent + 4);
-    for (let index: u32 = 0; index < count; index++)
-      store<u32>(words + 4 * index, <u32>contentOf(first + VALUE * index));
-    putAddress(words, 4 * count);
-  } else {
-    for (let value = first; value < end; value += VALUE) {
-      putSeparator(value == first, indent + 4);
-      if (!putValue(field, value, indent + 4, hex, depth)) return 0;
-    }
+  for (let next = at; next; next = nextElement(field, last, end)) {
+    putSeparator(next == at, indent + 4);
+    last = call_indirect<usize>(field.valuePrinter, field, next, end, indent + 4, hex, depth);
+    if (!last) return 0;
   }
   putLine(indent);
   room(1);
   put(0x5d);
-  return end;
+  return last;
 }
 
-/** Those of an address. */
+/** Where the next value of a repeated field is; 0: something else is there. */
+function nextElement(field: Field, at: usize, end: usize): usize {
+  if (at >= end) return 0;
+  const value = readVarint(at, end, 0);
+  return varint == field.tag ? value : 0;
+}
+
+/** Most words of an address. */
+const MOST_WORDS: u32 = 4;
 const words = memory.data(16);
 
-/** Unknown fields, one after the other as they are, in base64. */
-function putUnknown(first: usize, stop: usize): void {
-  let length: usize = 0;
-  for (let value = first; value < stop; value += VALUE) length += <usize>contentOf(value);
-  // They are brought together behind the place for their text.
-  room(3 * length + 256);
-  const pieces = cursor + 2 * length + 192;
-  let end = pieces;
-  for (let value = first; value < stop; value += VALUE) {
-    memory.copy(end, addressOf(value), <usize>contentOf(value));
-    end += <usize>contentOf(value);
+/** Words of which one or four are an address. */
+function putAddresses(field: Field, at: usize, end: usize, indent: u32, hex: bool, depth: u32): usize {
+  let count: u32 = 0;
+  let last = at;
+  for (let next = at; next && count <= MOST_WORDS; next = nextElement(field, last, end)) {
+    last = readVarint(next, end, 0);
+    if (!last) return 0;
+    if (count < MOST_WORDS) store<u32>(words + 4 * count, <u32>varint);
+    count++;
   }
-  putBase64(pieces, length);
+  if (!pretty || (count != 1 && count != MOST_WORDS)) return putElements(field, at, end, indent, hex, depth);
+  room(1);
+  put(0x5b);
+  putSeparator(true, indent + 4);
+  putAddress(words, 4 * count);
+  putLine(indent);
+  room(1);
+  put(0x5d);
+  return last;
 }

@@ -12,8 +12,7 @@ let start: usize = 0;
 let capacity: usize = 0;
 /** Beyond this there is SLACK only. */
 let limit: usize = 0;
-/** Where the text ends. */
-export let cursor: usize = 0;
+let cursor: usize = 0;
 /** Whether it is over several lines. */
 export let pretty: bool = false;
 
@@ -35,6 +34,11 @@ export function textStart(): usize {
 
 export function textLength(): usize {
   return cursor - start;
+}
+
+/** Takes away what follows the first `length` characters. */
+export function cutText(length: usize): void {
+  cursor = start + length;
 }
 
 // @ts-ignore: decorator

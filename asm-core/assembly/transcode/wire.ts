@@ -1,4 +1,7 @@
-/** Reading protobuf. Each function returns the address after what it read, 0 on failure. */
+/**
+ * Reading protobuf. Each function returns the address after what it read, 0 on failure. Seven bytes after the end may
+ * be read.
+ */
 import { BAD_TAG, fail, LONG_VARINT, TRUNCATED } from "./failure";
 import { DELIMITED, EIGHT_BYTES, FOUR_BYTES, VARINT } from "./schema";
 
@@ -27,7 +30,23 @@ export function readVarint(at: usize, end: usize, depth: u32): usize {
   return readLongVarint(at, end, depth);
 }
 
+/** Seven bits of each of eight bytes together. */
+// @ts-ignore: decorator
+@inline
+function gather(bytes: u64): u64 {
+  bytes = (bytes & 0x007f007f007f007f) | ((bytes & 0x7f007f007f007f00) >> 1);
+  bytes = (bytes & 0x00003fff00003fff) | ((bytes & 0x3fff00003fff0000) >> 2);
+  return (bytes & 0x0fffffff) | ((bytes & 0x0fffffff00000000) >> 4);
+}
+
 function readLongVarint(start: usize, end: usize, depth: u32): usize {
+  const word = load<u64>(start);
+  const last = ~word & 0x8080808080808080;
+  const after = start + (<usize>ctz(last) >> 3) + 1;
+  if (last && after <= end) {
+    varint = gather(word & 0x7f7f7f7f7f7f7f7f & (last ^ (last - 1)));
+    return after;
+  }
   let result: u64 = 0;
   let at = start;
   for (let shift: u64 = 0; shift < 70; shift += 7) {

@@ -1,4 +1,4 @@
-/** How fields are printed, as the core takes it; asm-core/assembly/transcode/styles.ts says what the table holds. */
+/** How fields are printed, as the core takes it; asm-core/assembly/transcode/fields.ts says what the table holds. */
 import { ENUMS } from "../../generated/messages.ts";
 import { FIELD_ENUMS, FIELDS, SHOW } from "../../generated/schema-table.ts";
 import { BinaryWriter } from "../binary.ts";

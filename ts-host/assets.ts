@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
+  // The first versions of Node 20 have no import.meta.dirname.
+  let folder = import.meta.dirname ?? dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, "package.json"))) {
     if (folder === dirname(folder)) throw new Error("this program is not in its package any more");
     folder = dirname(folder);

@@ -174,12 +174,9 @@ async function buildCommand() {
     minifyWhitespace: true,
     minifySyntax: true,
     // The function that the launcher calls.
-    banner: {
-      js: `(function (require, __filename, __dirname, keepCompiled) {
-           const __moduleUrl = require("node:url").pathToFileURL(__filename).href;`,
-    },
+    banner: { js: "(function (require, __filename, __dirname, keepCompiled) {" },
     footer: { js: "})" },
-    define: { "import.meta.url": "__moduleUrl" },
+    define: { "import.meta.dirname": "__dirname", "import.meta.url": "undefined" },
     plugins: [modulesWhenUsed],
     metafile: true,
   });

@@ -40,13 +40,6 @@ const ID_PATTERNS: Record<string, RegExp> = {
 };
 const ID_PLACE = /%(l?u|l?d|x|s)/;
 
-/** `{ kind: "CORE", id: 812 }` -> `core-812.img`. */
-export function imageFileName({ kind, id }: ImageName): string {
-  return IMAGE_KINDS[kind].pattern.replace(ID_PLACE, (_, type) =>
-    type === "x" && typeof id === "number" ? id.toString(16) : String(id),
-  );
-}
-
 /** How a kind's files are called: what stands before and after the id, or the whole name where there is none. */
 interface NamePattern {
   kind: ImageKind;
@@ -56,20 +49,37 @@ interface NamePattern {
   after: string;
 }
 
+const patterns = new Map<ImageKind, NamePattern>();
+/** By the first word of the name: few begin with the same. */
+let patternsByWord: Map<string, NamePattern[]> | undefined;
+
+/** Each is made when it is asked for: few are, as a rule. */
+function patternOf(kind: ImageKind): NamePattern {
+  let pattern = patterns.get(kind);
+  if (pattern === undefined) {
+    const [before, conversion, after = ""] = IMAGE_KINDS[kind].pattern.split(ID_PLACE);
+    pattern = { kind, before, conversion, after };
+    patterns.set(kind, pattern);
+  }
+  return pattern;
+}
+
 const firstWord = (name: string) => name.slice(0, name.search(/[-.]|$/));
 
-/** By the first word of the name: few begin with the same. Made when the first name is looked at. */
-let namePatterns: Map<string, NamePattern[]> | undefined;
-
 function readPatterns(): Map<string, NamePattern[]> {
-  const patterns = new Map<string, NamePattern[]>();
+  const byWord = new Map<string, NamePattern[]>();
   for (const kind of KINDS) {
-    const { pattern } = IMAGE_KINDS[kind];
-    const [before, conversion, after = ""] = pattern.split(ID_PLACE);
-    const alike = patterns.get(firstWord(pattern)) ?? [];
-    patterns.set(firstWord(pattern), [...alike, { kind, before, conversion, after }]);
+    const word = firstWord(IMAGE_KINDS[kind].pattern);
+    byWord.set(word, [...(byWord.get(word) ?? []), patternOf(kind)]);
   }
-  return patterns;
+  return byWord;
+}
+
+/** `{ kind: "CORE", id: 812 }` -> `core-812.img`. */
+export function imageFileName({ kind, id }: ImageName): string {
+  const { before, conversion, after } = patternOf(kind);
+  if (conversion === undefined) return before;
+  return before + (conversion === "x" && typeof id === "number" ? id.toString(16) : String(id)) + after;
 }
 
 function idIn(file: string, { before, after }: NamePattern): string | undefined {
@@ -79,8 +89,8 @@ function idIn(file: string, { before, after }: NamePattern): string | undefined 
 
 /** `core-812.img` -> `{ kind: "CORE", id: 812 }`; undefined for what is not an image's name. */
 export function parseImageFileName(file: string): ImageName | undefined {
-  namePatterns ??= readPatterns();
-  for (const pattern of namePatterns.get(firstWord(file)) ?? []) {
+  patternsByWord ??= readPatterns();
+  for (const pattern of patternsByWord.get(firstWord(file)) ?? []) {
     const { kind, conversion } = pattern;
     const id = idIn(file, pattern);
     if (conversion === undefined && id === "") return { kind };

@@ -3,7 +3,7 @@ import { CriuWasmError, ImageError } from "../errors.ts";
 import type { ImageKind } from "../generated/messages.ts";
 import { HASH_WORDS, HashesFile } from "../store/hashes-file.ts";
 import { PageReader } from "../store/page-reader.ts";
-import type { NumberedPack, PageTable } from "../store/page-table.ts";
+import type { NumberedPack, PageTable, StreamTable } from "../store/page-table.ts";
 import { decodePageTable, packsWithOtherPages } from "../store/page-table.ts";
 import type { Core } from "../wasm/core.ts";
 import { checksum, sha256 } from "../wasm/sums.ts";
@@ -158,6 +158,7 @@ export class NativeReader implements CheckpointReader {
   readonly #table: PageTable;
   readonly #pages: PageReader;
   readonly #source: FileSource;
+  #streams: ReadonlyMap<number, StreamTable> | undefined;
   #ownPack: string | undefined;
   #otherPacks: Set<string> | undefined;
   readonly #hashes = new Map<string, StoredHashesFile | undefined>();
@@ -246,7 +247,8 @@ export class NativeReader implements CheckpointReader {
   }
 
   pages(id: number): PageSource {
-    const stream = this.#table.streams.find((candidate) => candidate.id === id);
+    this.#streams ??= new Map(this.#table.streams.map((stream) => [stream.id, stream]));
+    const stream = this.#streams.get(id);
     if (!stream) throw new ImageError(`no page stream ${id} in this checkpoint`, { file: this.#file });
     return this.#pages.stream(stream);
   }

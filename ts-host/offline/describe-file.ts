@@ -9,9 +9,11 @@ const SOCKET_TYPES: Record<number, string> = { 1: "stream", 2: "datagram", 5: "s
 const O_ACCMODE = 3;
 const ENDS = ["read end", "write end", "both ends"];
 
+const TYPE_NAMES = new Map(Object.entries(FdTypes).map(([name, value]) => [value as number, name]));
+
 /** Name of a type of file: "REG", "UNIXSK" … */
 export function typeName(type: number): string {
-  return Object.entries(FdTypes).find(([, value]) => value === type)?.[0] ?? `type ${type}`;
+  return TYPE_NAMES.get(type) ?? `type ${type}`;
 }
 
 /** `127.0.0.1:80`, `[::1]:80`; `*:80` for an address that is not given. */

@@ -3,7 +3,7 @@
 import { PE_LAZY, PE_PARENT, PE_PRESENT } from "../images/pagemap-entry.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { MAPPING_KINDS, type MappingKind } from "./mapping.ts";
-import type { Process, ProcessState } from "./process.ts";
+import { Process, type ProcessState } from "./process.ts";
 
 /** Mappings of one kind, and bytes of addresses that they take. */
 export interface MappingSummary {
@@ -67,8 +67,10 @@ function summarizePages(checkpoint: Checkpoint, pid: number): PageSummary {
 }
 
 /** @throws ImageError where an image of the process is missing or damaged */
-export function summarize(process: Process, checkpoint: Checkpoint): ProcessSummary {
-  const { pid, entry, core } = process;
+export function summarize({ entry }: Process, checkpoint: Checkpoint): ProcessSummary {
+  // One that is forgotten with all that it has read: there may be thousands.
+  const process = new Process(entry, checkpoint);
+  const { pid, core } = process;
   const creds = core.thread_core?.creds;
   const summary: ProcessSummary = {
     pid,

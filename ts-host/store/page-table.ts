@@ -77,16 +77,19 @@ export function decodePageTable(bytes: Uint8Array, file: string, base: number): 
     end = first + length;
     table.packs.push({ id, first, length, digest: from.bytes(DIGEST_SIZE).slice() });
   }
-  for (let index = 0; index < streamCount; index++) table.streams.push(decodeStream(from, table));
+  const ids = new Set<number>();
+  for (let index = 0; index < streamCount; index++) table.streams.push(decodeStream(from, ids));
   if (from.left !== 0) from.fail(`${from.left} bytes too many`);
   return table;
 }
 
-function decodeStream(from: BinaryReader, table: PageTable): StreamTable {
+/** `ids`: of the streams before it. */
+function decodeStream(from: BinaryReader, ids: Set<number>): StreamTable {
   const id = from.u32();
   const blockCount = from.u32();
   const length = from.size(MAX_STREAM_PAGES);
-  if (table.streams.some((other) => other.id === id)) from.fail(`stream ${id} is there twice`);
+  if (ids.has(id)) from.fail(`stream ${id} is there twice`);
+  ids.add(id);
   if (blockCount * BLOCK_ENTRY > from.left) from.fail(`the table is too short for ${blockCount} blocks`);
   if ((blockCount === 0) !== (length === 0))
     from.fail(`stream ${id}: ${blockCount} blocks do not hold ${length} pages`);

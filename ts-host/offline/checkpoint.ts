@@ -8,7 +8,6 @@ import { ImageError } from "../errors.ts";
 import type { FileEntry, ImageKind, InventoryEntry, MemfdInodeEntry } from "../generated/messages.ts";
 import type { CheckpointReader, ImageName, ImageRecord, PageSource } from "../images/checkpoint.ts";
 import { CriuReader } from "../images/criu-reader.ts";
-import { imageFileName } from "../images/framing.ts";
 import { METADATA_NAME } from "../images/native-format.ts";
 import { openSource } from "../images/open-source.ts";
 import type { FileSource } from "../images/source.ts";
@@ -162,7 +161,7 @@ export class Checkpoint {
 
   /** A pagemap as a table, kept for the next time. */
   pageIndex(name: ImageName<"PAGEMAP" | "SHMEM_PAGEMAP">): PageIndex {
-    const key = imageFileName(name);
+    const key = `${name.kind} ${name.id}`;
     let index = this.#indexes.get(key);
     if (index === undefined) {
       index = PageIndex.read(this.reader, name);

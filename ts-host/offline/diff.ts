@@ -146,13 +146,15 @@ class Ranges {
 
 /** Yields whenever it has worked for a while, as all that it calls. */
 function* compareMemory(before: Process, after: Process, result: ProcessDiff): Generator<void> {
+  let pieces = 0;
+  const memory = new OldMemory(before);
   const reading = new Reading();
   for (const mapping of after.mappings) {
     const changed = new Ranges();
     const added = new Ranges();
     for (const young of after.memory.piecesOf(mapping)) {
-      for (const old of piecesAt(before, young.start, young.end)) {
-        yield;
+      for (const old of memory.between(young.start, young.end)) {
+        if (pieces++ % STEP_PIECES === 0) yield;
         const { first, end } = pagesOf(old);
         if (old.content.is === "unmapped") {
           added.add(first, end);
@@ -176,19 +178,41 @@ interface OldPiece {
   content: Content | { is: "unmapped" };
 }
 
-/** What lies between two addresses. */
-function* piecesAt(process: Process, start: bigint, end: bigint): Generator<OldPiece> {
-  let at = start;
-  for (const mapping of process.mappings) {
-    if (mapping.kind === "guard" || mapping.end <= at) continue;
-    if (mapping.start >= end) break;
-    if (mapping.start > at) yield { start: at, end: mapping.start, content: { is: "unmapped" } };
-    const from = mapping.start > at ? mapping.start : at;
-    const until = mapping.end < end ? mapping.end : end;
-    yield* process.memory.piecesOf(mapping, from, until);
-    at = until;
+/** The memory of a process, which is asked for from lower to higher addresses as a rule. */
+class OldMemory {
+  readonly #process: Process;
+  readonly #mappings: readonly Mapping[];
+  /** Mappings before this one end before the address that was asked for last. */
+  #first = 0;
+  #last = 0n;
+
+  constructor(process: Process) {
+    this.#process = process;
+    this.#mappings = process.mappings.filter(({ kind }) => kind !== "guard");
   }
-  if (at < end) yield { start: at, end, content: { is: "unmapped" } };
+
+  /** What lies between two addresses. */
+  *between(start: bigint, end: bigint): Generator<OldPiece> {
+    let at = start;
+    for (let index = this.#firstAfter(start); index < this.#mappings.length; index++) {
+      const mapping = this.#mappings[index];
+      if (mapping.end <= at) continue;
+      if (mapping.start >= end) break;
+      if (mapping.start > at) yield { start: at, end: mapping.start, content: { is: "unmapped" } };
+      const from = mapping.start > at ? mapping.start : at;
+      const until = mapping.end < end ? mapping.end : end;
+      yield* this.#process.memory.piecesOf(mapping, from, until);
+      at = until;
+    }
+    if (at < end) yield { start: at, end, content: { is: "unmapped" } };
+  }
+
+  #firstAfter(address: bigint): number {
+    if (address < this.#last) this.#first = 0;
+    this.#last = address;
+    while (this.#first < this.#mappings.length && this.#mappings[this.#first].end <= address) this.#first++;
+    return this.#first;
+  }
 }
 
 function pagesOf({ start, end }: { start: bigint; end: bigint }): { first: number; end: number } {
@@ -202,7 +226,8 @@ function partOf({ mapping, start, content }: Piece, first: number, end: number):
   return { mapping, start: BigInt(first) * PAGE, end: BigInt(end) * PAGE, content: moved };
 }
 
-/** Pages that are looked at without a pause. */
+/** What is looked at without a pause. */
+const STEP_PIECES = 256;
 const STEP_PAGES = 65_536;
 
 /** Notes which pages of two pieces with the same addresses differ. */

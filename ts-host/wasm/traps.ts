@@ -17,11 +17,10 @@ export function withoutTraps<T>(name: string, exports: Record<string, unknown>):
         throw bug(name, trapped, error);
       }
     };
-  const entries = Object.entries(exports).map(([key, value]) => [
-    key,
-    typeof value === "function" ? guarded(value as (...args: unknown[]) => unknown) : value,
-  ]);
-  return Object.fromEntries(entries) as T;
+  const result: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(exports))
+    result[key] = typeof value === "function" ? guarded(value as (...args: unknown[]) => unknown) : value;
+  return result as T;
 }
 
 function bug(name: string, trap: string, cause?: unknown): CriuWasmError {

@@ -336,6 +336,7 @@ test("threads and signals: what is pending, blocked, handled", async (t) => {
   const page = await opened(t, directory);
   if (page === undefined) return;
   await page.keyboard.press("4");
+  await page.waitForSelector(".actions tr");
   const actions = (await texts(page, ".actions tr")).map((row) => row.replaceAll(/\s+/g, " ").trim());
   assert.equal(actions[0], "SIGHUP 7f585aa0e540 SA_SIGINFO SA_RESTART blocks SIGTERM");
   assert.ok(

@@ -14,6 +14,9 @@ import { type Packs, Places } from "./places.ts";
 /** Opens the file of a pack. */
 export type OpenPack = (pack: NumberedPack) => RandomFile;
 
+/** Pages that are gathered at once at first. */
+const FIRST_GATHERED = 128;
+
 export class PageReader {
   readonly #table: PageTable;
   readonly #openPack: OpenPack;
@@ -23,6 +26,7 @@ export class PageReader {
   #opened: PageUnpacker | undefined;
   /** Which slot of the unpacker holds the region with that first page; the first was used longest ago. */
   readonly #slots = new Map<number, number>();
+  #gatheredPages = 0;
   readonly #freeSlots = Array.from({ length: REGION_SLOTS }, (_, slot) => slot);
 
   /** Opens the checkpoint's own pack; others when a page of them is read. */
@@ -115,6 +119,17 @@ export class PageReader {
   /** Where in the core's memory up to GATHERED_PAGES may be put; they stay until the next are. */
   get gathering(): number {
     return this.#unpacker.gathering;
+  }
+
+  /**
+   * How many pages to gather at once, of `count`: more and more of them, the more were gathered. Many at once take
+   * fewer calls, but memory that is used for the first time takes longer than all that is saved by few of them.
+   */
+  gatherAtOnce(count: number): number {
+    const most = Math.min(Math.max(FIRST_GATHERED, this.#gatheredPages >> 4), GATHERED_PAGES);
+    const pages = Math.min(most, count);
+    this.#gatheredPages += pages;
+    return pages;
   }
 
   /** `count` pages from page `page` on, at most GATHERED_PAGES; they stay until the next are read. */
@@ -241,7 +256,7 @@ class StreamReader implements PageSource {
     this.#checkRange(first, count);
     const { core, gathering } = this.#pages;
     for (let done = 0; done < count; ) {
-      const pages = Math.min(GATHERED_PAGES, count - done);
+      const pages = this.#pages.gatherAtOnce(count - done);
       this.#put(first + done, pages, gathering);
       drain(core.view(gathering, pages * PAGE_SIZE), done * PAGE_SIZE);
       done += pages;

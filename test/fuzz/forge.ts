@@ -3,11 +3,11 @@ import { createHash } from "node:crypto";
 import {
   DIGEST_SIZE,
   HEADER_SIZE,
-  REGION_ENTRY,
   TABLE_BLOCK,
   TRAILER_SIZE,
   tableBlocks,
 } from "../../ts-host/store/pack-format.ts";
+import { REGION_ENTRY } from "../../ts-host/wasm/pages.ts";
 import { checksum } from "../../ts-host/wasm/sums.ts";
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type PageSink, type PageSource, readPages } from "../../ts-host/images/checkpoint.ts";
 import { InputFile } from "../../ts-host/images/files.ts";
-import { decodeRegion, REGION_ENTRY, type Trailer } from "../../ts-host/store/pack-format.ts";
+import { decodeRegion, type Trailer } from "../../ts-host/store/pack-format.ts";
 import { type PackOptions, PackWriter } from "../../ts-host/store/pack-writer.ts";
 import { PageReader } from "../../ts-host/store/page-reader.ts";
 import { decodePageTable, encodePageTable, type PageTable } from "../../ts-host/store/page-table.ts";
-import { PageUnpacker } from "../../ts-host/wasm/pages.ts";
+import { PageUnpacker, REGION_ENTRY } from "../../ts-host/wasm/pages.ts";
 import { assertSameBytes, mixedPages, randomBytes, randomNumbers } from "../support/pages.ts";
 import { Random } from "../support/random.ts";
 

@@ -68,11 +68,6 @@ export function messageSchema(name: MessageName): readonly FieldSchema[] {
   return schema;
 }
 
-/** The fields of all messages, by their index in the table. */
-export function allFields(): FieldSchema[] {
-  return (MESSAGES as readonly MessageName[]).flatMap(messageSchema);
-}
-
 function widthOf(type: FieldSchema["type"]): 1 | 4 | 8 {
   if (type === "bool") return 1;
   return type.endsWith("64") ? 8 : 4;

@@ -88,7 +88,8 @@ export class Spool {
 
 /** Each character, of which none is above 255, as the byte of that number. */
 export function bytesOfLatin1(text: string): Uint8Array {
-  return Buffer.from(text, "latin1");
+  const { buffer, byteOffset, length } = Buffer.from(text, "latin1");
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 /** Each byte as the character of that number. */

@@ -5,7 +5,15 @@
  */
 import { ImageError } from "../errors.ts";
 import { BinaryReader, BinaryWriter, sameBytes } from "../images/binary.ts";
-import { AS_IT_IS, LZ4, MAX_REGION_PAGES, PAGE_SIZE, type StoredRegion, ZSTD } from "../wasm/pages.ts";
+import {
+  AS_IT_IS,
+  LZ4,
+  MAX_REGION_PAGES,
+  PAGE_SIZE,
+  REGION_ENTRY,
+  type StoredRegion,
+  ZSTD,
+} from "../wasm/pages.ts";
 import { checksum, sha256 } from "../wasm/sums.ts";
 
 const MAGIC = new TextEncoder().encode("CRIUPACK");
@@ -16,8 +24,6 @@ export const PACK_ID_SIZE = 16;
 export const DIGEST_SIZE = 32;
 /** magic, u16 version, u16 0, u32 page size, id, u64 XXH64 of all before. */
 export const HEADER_SIZE = 40;
-/** u64 offset, u32 bytes stored, u32 encoding, u64 XXH64 of these bytes. */
-export const REGION_ENTRY = 24;
 /** Entries in a block of the table. */
 export const TABLE_BLOCK = 4096;
 /** magic, id, u64 offset of the table, u64 pages, u32 pages in a region, u32 regions, u64 XXH64 of all before. */

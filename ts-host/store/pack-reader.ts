@@ -2,7 +2,7 @@
 import { ImageError } from "../errors.ts";
 import { sameBytes } from "../images/binary.ts";
 import type { RandomFile } from "../images/source.ts";
-import { PAGE_SIZE, type RegionRows } from "../wasm/pages.ts";
+import { PAGE_SIZE, REGION_ENTRY, type RegionRows } from "../wasm/pages.ts";
 import { checksum, sha256 } from "../wasm/sums.ts";
 import {
   checkHeader,
@@ -12,7 +12,6 @@ import {
   type PackSummary,
   type PlacedRegion,
   pagesInRegion,
-  REGION_ENTRY,
   TABLE_BLOCK,
   TRAILER_SIZE,
   type Trailer,

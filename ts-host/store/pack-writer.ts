@@ -4,9 +4,17 @@ import { asset } from "../assets.ts";
 import { CriuWasmError } from "../errors.ts";
 import type { FillPages, PageSink } from "../images/checkpoint.ts";
 import { OutputFile } from "../images/files.ts";
-import { CHUNK_PAGES, type Method, newHashKey, PAGE_SIZE, PagePacker, ZERO_PAGE } from "../wasm/pages.ts";
+import {
+  CHUNK_PAGES,
+  type Method,
+  newHashKey,
+  PAGE_SIZE,
+  PagePacker,
+  REGION_ENTRY,
+  ZERO_PAGE,
+} from "../wasm/pages.ts";
 import { checksum } from "../wasm/sums.ts";
-import { encodeEnd, encodeHeader, type PlacedRegion, REGION_ENTRY } from "./pack-format.ts";
+import { encodeEnd, encodeHeader, type PlacedRegion } from "./pack-format.ts";
 import { BLOCK_EXTENTS, type NumberedPack, type PageTable, packOf, type StreamTable } from "./page-table.ts";
 import { type NumberedRegion, type SealedRegion, SealSlots, shareSlots } from "./seal-slots.ts";
 

@@ -187,6 +187,7 @@ export class PageReader {
   /** Opens region `index` to `to`, and after it as many of the next as lie behind it; answers how many pages. */
   #open(pack: PackFile, index: number, most: number, to: number): number {
     const rows = pack.rows(index, most);
+    // None where the row of the first is wrong: `extent` says what.
     const count = Math.max(1, this.#unpacker.adjoining(rows, pack.regionsEnd));
     const { offset, stored, length } = pack.extent(index, count);
     pack.read(this.#unpacker.stage(to, stored, length), offset);

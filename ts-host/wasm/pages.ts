@@ -208,9 +208,12 @@ export const REGION_SLOTS = 16;
 export const GATHERED_PAGES = 512;
 const SLOT_SIZE = MOST_REGION_BYTES;
 
+/** Bytes of a region's row in the table: u64 offset, u32 bytes stored, u32 encoding, u64 XXH64 of these bytes. */
+export const REGION_ENTRY = 24;
+
 /** Regions of a pack, one after the other in its table. */
 export interface RegionRows {
-  /** Their rows, 24 bytes each. */
+  /** Their rows. */
   rows: Uint8Array;
   /** Bytes of pages in each of them but the last, and in all of them. */
   size: number;
@@ -219,14 +222,13 @@ export interface RegionRows {
 
 /** Most regions that are opened at once. */
 const MOST_ROWS = GATHERED_PAGES;
-const ROW_SIZE = 24;
 
 /** Opens regions of packs, into slots, to where their pages are gathered, or anywhere else in its core's memory. */
 export class PageUnpacker {
   readonly core = Core.load();
   readonly #stage = this.core.allocate(GATHERED_PAGES * PAGE_SIZE);
   readonly #slots = this.core.allocate(REGION_SLOTS * SLOT_SIZE);
-  readonly #rows = this.core.allocate(MOST_ROWS * ROW_SIZE);
+  readonly #rows = this.core.allocate(MOST_ROWS * REGION_ENTRY);
   /** Where pages are gathered that are wanted nowhere else. */
   readonly gathering = this.core.allocate(GATHERED_PAGES * PAGE_SIZE);
   /** Where the next region lies that is to be opened. */

@@ -2,6 +2,7 @@
  * Image files from JSON: the inverse of to-json.ts, for both ways in which crit prints. What a message does not
  * have is refused by name, so that no slip of the pen is lost.
  */
+import { bytesOfLatin1 } from "#platform";
 import { CriuWasmError, ImageError } from "../../errors.ts";
 import { ENUMS, IMAGE_KINDS, type ImageKind, type MessageName } from "../../generated/messages.ts";
 import type { Progress } from "../../offline/progress.ts";
@@ -36,7 +37,7 @@ function asText(value: Json | undefined, field: string): string {
 
 function fromBase64(value: Json | undefined, field: string): Uint8Array {
   try {
-    return Uint8Array.from(atob(asText(value, field)), (character) => character.charCodeAt(0));
+    return bytesOfLatin1(atob(asText(value, field)));
   } catch (error) {
     throw error instanceof CriuWasmError ? error : wrong(field, "must be base64");
   }
@@ -47,7 +48,7 @@ function fromQuotedPrintable(value: string, field: string): Uint8Array {
   const plain = value
     .replace(/=\r?\n/g, "")
     .replace(/=([0-9A-Fa-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
-  return Uint8Array.from(plain, (character) => character.charCodeAt(0));
+  return bytesOfLatin1(plain);
 }
 
 /** UTF-8; U+DC80 to U+DCFF stand for single bytes, which is what they are in strings that are not UTF-8. */
